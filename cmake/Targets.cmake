@@ -1,0 +1,66 @@
+# How every Hyscale target is made: one warnings target, one include root, file sets that must compile alone.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # base_dir makes hits possible between clones of the same sources
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+endif()
+
+add_library(hyscale_warnings INTERFACE)
+add_library(Hyscale::warnings ALIAS hyscale_warnings)
+target_compile_options(hyscale_warnings INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wmissing-declarations -Werror)
+
+add_library(hyscale_settings INTERFACE)
+add_library(Hyscale::settings ALIAS hyscale_settings)
+target_include_directories(hyscale_settings INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_features(hyscale_settings INTERFACE cxx_std_20)
+if(HYSCALE_ASSERTS)
+  target_compile_options(hyscale_settings INTERFACE -UNDEBUG)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  target_compile_options(hyscale_settings INTERFACE -g1) # line tables: small objects, useful traces
+endif()
+if(HYSCALE_SANITIZE)
+  target_compile_options(hyscale_settings INTERFACE -fsanitize=${HYSCALE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(hyscale_settings INTERFACE -fsanitize=${HYSCALE_SANITIZE})
+endif()
+
+# hyscale_library(NAME SOURCES a.cpp … LINK Hyscale::base … [PRIVATE_LINK lib …])
+function(hyscale_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  add_library(hyscale_${name} STATIC ${ARG_SOURCES})
+  add_library(Hyscale::${name} ALIAS hyscale_${name})
+  target_link_libraries(hyscale_${name} PUBLIC Hyscale::settings ${ARG_LINK} PRIVATE Hyscale::warnings ${ARG_PRIVATE_LINK})
+endfunction()
+
+# hyscale_program(NAME SOURCES a.cpp … LINK …)
+function(hyscale_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE Hyscale::settings Hyscale::warnings ${ARG_LINK})
+endfunction()
+
+# hyscale_test(NAME SOURCES a_test.cpp … LINK Hyscale::… [LABELS slow …] [TIMEOUT seconds]): one GoogleTest executable;
+# ctest sees one test per executable ("unit" label unless LABELS says otherwise).
+function(hyscale_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE Hyscale::settings Hyscale::warnings ${ARG_LINK} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "HYSCALE_SOURCE_DIR=${PROJECT_SOURCE_DIR};HYSCALE_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};OMP_NUM_THREADS=2")
+endfunction()

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/mixers/parameters.h"
+#include "core/spec/mixer_spec.h"
+#include "core/tensor/exec.h"
+
+namespace hyscale::model {
+
+/// Tokens of one micro-batch: rows of every activation are sequence-major, row = sequence * length + position.
+struct BatchShape {
+  int64_t sequences = 0;
+  int64_t length = 0;
+  int64_t tokens() const { return sequences * length; }
+};
+
+/// A sequence mixer at work. Created once per layer, used for every micro-batch: forward, then backward of that same
+/// micro-batch. What backward needs is kept in exec.arena (the caller releases it after backward) and remembered here.
+class Mixer {
+ public:
+  virtual ~Mixer() = default;
+  /// x [tokens, d_model] (already normalised) → out [tokens, d_model], overwritten.
+  virtual void forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) = 0;
+  /// dout [tokens, d_model] → dx [tokens, d_model], overwritten; parameter gradients accumulated. `x` is the tensor
+  /// that forward saw, still intact. Scratch goes back to the arena before it returns.
+  virtual void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) = 0;
+};
+
+/// Creates the working part of `spec`; `prefix` ("layers.3.mixer.") leads to its parameters, which must outlive it.
+std::unique_ptr<Mixer> make_mixer(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
+                                  const std::string& prefix);
+
+}  // namespace hyscale::model

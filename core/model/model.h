@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/mixers/mixer.h"
+#include "core/mixers/parameters.h"
+#include "core/spec/run_config.h"
+#include "core/tensor/exec.h"
+
+namespace hyscale::model {
+
+/// One micro-batch. `targets` is the next token of each input; a target < 0 does not count.
+struct TokenBatch {
+  Tensor inputs;   // i32 [sequences, length]
+  Tensor targets;  // i32 [sequences, length]
+};
+
+/// Decoder-only language model: embedding, stack of (RMSNorm, mixer, residual, RMSNorm, SwiGLU, residual), final
+/// RMSNorm, head tied to the embedding. Weights and activations have `compute` dtype: f32 to train on the CPU, f64 for
+/// gradient checks. One instance works on one micro-batch at a time.
+class Model {
+ public:
+  Model(const spec::ModelConfig& config, DType compute);
+  ~Model();
+  Model(Model&&) noexcept;
+
+  const spec::ModelConfig& config() const;
+  ParameterTable& parameters();
+  const ParameterTable& parameters() const;
+
+  /// Forward and backward: adds scale × d(Σ nll)/dw to the gradients; returns Σ nll in nats over the counted targets.
+  /// Never holds all logits at once. Allocates only while the arena still grows.
+  double forward_backward(const TokenBatch& batch, double scale);
+
+  /// Forward only: nll f32 [sequences, length] in nats, 0 where the target does not count.
+  void token_nll(const TokenBatch& batch, const Tensor& nll);
+
+  /// Forward only: logits [tokens, vocabulary] in compute dtype (tests, small models).
+  void logits(const TokenBatch& batch, const Tensor& out);
+
+  size_t activation_bytes() const;  // reserved by the arena so far
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace hyscale::model

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/spec/run_config.h"
+
+namespace hyscale::spec {
+
+/// Exact counts, norms and biases included.
+struct ParameterCounts {
+  int64_t total = 0;          // the tied matrix counted once
+  int64_t non_embedding = 0;  // N of six_n, sizes and fits unless said otherwise
+  int64_t without_head = 0;   // total less an untied head
+  int64_t active = 0;         // used by one token
+};
+
+/// FLOPs of training on one token (forward + backward), under the four conventions.
+struct FlopsPerToken {
+  double paper = 0;      // 6 × (non-embedding parameters, norms left out) + mixer terms: no head
+  double with_head = 0;  // paper + 6 × vocabulary × d_model: budgets, MFU and fits unless said otherwise
+  double executed = 0;   // what our kernels do
+  double six_n = 0;      // 6 × non_embedding
+};
+
+struct CacheBytes {
+  double paper_bf16 = 0;  // the paper's formula, bytes of one sequence
+  double actual = 0;      // what our caches hold: states in fp32, keys, values and convolution tail in `precision`
+};
+
+struct LayerAccount {
+  std::string name;   // mixer block's name
+  std::string mixer;  // its kind
+  int64_t mixer_parameters = 0;
+  int64_t ffn_parameters = 0;
+  double mixer_flops = 0;  // paper term beyond 6 × parameters, per token
+};
+
+struct Account {
+  ParameterCounts params;
+  FlopsPerToken train_flops_per_token;
+  CacheBytes cache_bytes_per_sequence;
+  std::vector<LayerAccount> layers;
+};
+Account account(const ModelConfig& model);
+Account account(const ModelConfig& model, int64_t context);  // at another length
+
+/// Every parameter of the model in allocation order, full names.
+std::vector<ParameterSpec> parameter_list(const ModelConfig& model);
+
+}  // namespace hyscale::spec

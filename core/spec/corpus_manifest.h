@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/spec/run_config.h"
+
+namespace hyscale::spec {
+
+/// `manifest.json` of a prepared corpus (docs/formats.md): what planner, trainer and report need to know about it.
+struct CorpusManifest {
+  std::string name;
+  std::string directory;
+  std::string tokenizer;       // "byte" | "bpe"
+  int64_t vocabulary = 0;      // special tokens included
+  int64_t bos = -1, eos = -1;  // ids inside the vocabulary
+  int64_t train_tokens = 0, validation_tokens = 0;
+  int64_t train_documents = 0, validation_documents = 0;
+  int64_t train_bytes = 0, validation_bytes = 0;  // of UTF-8 text: bits per byte = nats × tokens / bytes / ln 2
+  double unigram_entropy = 0;                     // nats per token of the validation tokens
+  CorpusIdentity identity;                        // sha256 of tokens (both splits) and of the tokenizer
+};
+
+/// Reads and checks manifest.json. Throws ConfigError when it is missing ("prepare it with hybrid-worker data …") and
+/// DamagedFile when it is not what `hybrid-worker data` writes.
+CorpusManifest load_corpus_manifest(const std::string& directory);
+void save_corpus_manifest(const CorpusManifest& manifest);  // into manifest.directory, atomically
+
+/// STORE/corpora/NAME, or NAME itself when it contains a slash.
+std::string corpus_directory(const std::string& store, const std::string& name);
+/// --store, else HYSCALE_STORE, else ./hyscale-store.
+std::string store_directory(const std::string& given);
+
+}  // namespace hyscale::spec

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace hyscale {
+class YamlMap;
+}
+
+namespace hyscale::spec {
+
+/// How a parameter starts. `normal`: N(0, a²). `constant`: a. `log_uniform_log`: log of a log-uniform draw in [a, b].
+/// `uniform`: U[a, b]. `log_of_uniform`: log(U[a, b]) (Mamba-2's A_log). `inverse_softplus_log_uniform`: softplus⁻¹ of
+/// a log-uniform draw in [a, b] (Mamba-2's dt_bias).
+enum class InitKind { normal, constant, uniform, log_of_uniform, inverse_softplus_log_uniform };
+struct Init {
+  InitKind kind = InitKind::constant;
+  double a = 0;
+  double b = 0;
+};
+
+/// One tensor of the model, stated once: parameter counts, the allocation, initialisation, weight decay and checkpoint
+/// names all come from this list.
+struct ParameterSpec {
+  std::string name;            // "layers.3.mixer.q.weight"; inside a mixer without the prefix: "q.weight"
+  std::vector<int64_t> shape;  // matrices are [out, in]
+  Init init;
+  bool decay = true;  // AdamW weight decay: false on norms, biases, A, D, dt
+  int64_t count() const {
+    int64_t n = 1;
+    for (const int64_t extent : shape) n *= extent;
+    return n;
+  }
+};
+
+/// What a mixer costs besides 6 × its parameters. Per token of a sequence of `context` tokens, forward + backward.
+struct MixerFlops {
+  double paper = 0;     // the seed paper's formula (reference cost_formulae.md)
+  double executed = 0;  // what our kernels do: chunked SSD, causal tiles, recomputation
+};
+
+/// Decode-time state of one sequence, in elements: bytes follow from the dtypes.
+struct CacheSize {
+  int64_t kv_elements = 0;      // attention keys and values at `context` tokens (window + sinks at most)
+  int64_t conv_elements = 0;    // Mamba convolution tail
+  int64_t state_elements = 0;   // SSM states
+  double paper_bytes_bf16 = 0;  // the paper's formula
+};
+
+/// A mixer seen from planner and analysis: shape rules, parameters, FLOPs, cache. Immutable; registered in
+/// core/mixers/list.def. The part that computes is model::Mixer.
+class MixerSpec {
+ public:
+  virtual ~MixerSpec() = default;
+  virtual std::string_view kind() const = 0;  // "attention"
+  /// Parameters in forward order, names relative to the mixer.
+  virtual std::vector<ParameterSpec> parameters(int64_t d_model) const = 0;
+  virtual MixerFlops flops_per_token(int64_t d_model, int64_t context) const = 0;
+  virtual CacheSize cache(int64_t context) const = 0;
+  /// Every field that differs from its default, plus `kind`; key order does not matter.
+  virtual nlohmann::json canonical() const = 0;
+};
+
+/// Reads one block of `model.mixers` ("kind:" decides which); problems go to the map's collector, then nullptr is
+/// returned. Calls map.finish().
+std::shared_ptr<const MixerSpec> parse_mixer(YamlMap map, int64_t d_model);
+std::vector<std::string> mixer_kinds();
+
+}  // namespace hyscale::spec
