@@ -1,0 +1,30 @@
+#include <CLI/CLI.hpp>
+
+#include "core/base/program.h"
+#include "parallel/commands.h"
+
+namespace {
+
+constexpr const char* kProgram = "hybrid-worker";
+
+int run(int argc, char** argv) {
+  CLI::App app("Trains, evaluates and inspects one model, alone or under mpirun.", kProgram);
+  app.set_version_flag("--version", hyscale::version_line(kProgram));
+  app.require_subcommand(1);
+  app.footer("Example: hybrid-worker train run.yaml --out runs/first");
+  hyscale::parallel::add_train_command(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : static_cast<int>(hyscale::ExitCode::bad_input);
+  } catch (const hyscale::parallel::CommandEnded& e) {
+    return static_cast<int>(e.code);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return hyscale::run_program(kProgram, [&] { return run(argc, argv); });
+}
