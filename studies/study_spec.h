@@ -1,0 +1,109 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hyscale::studies {
+
+/// A question asked before the runs are seen: is `compare[0]` better than `compare[1]` by `difference` at `flops`?
+struct Question {
+  std::string ask;
+  std::array<std::string, 2> compare;  // family names
+  std::string metric = "validation_loss";
+  double at_flops = 0;
+  double difference = 0;  // of the metric
+  double confidence = 0.95;
+};
+
+enum class Placement { front, middle, end, scatter };
+
+/// `{stack: A}`: a pattern of mixer names, cycled to the size's depth. Otherwise `family` with ratio and placement:
+/// `ratio` 1:5 means one expensive layer (attention for inter, hybrid block for intra) to five Mamba layers.
+struct FamilySpec {
+  enum class Kind { pattern, inter, intra };
+  std::string name;
+  Kind kind = Kind::pattern;
+  std::string pattern;                      // mixer names of the base file, one letter each
+  std::array<int64_t, 2> ratio{1, 1};       // expensive : Mamba
+  Placement placement = Placement::middle;  // studies/families/placement.h
+  std::string expensive, cheap;             // mixer names that inter and intra mix: A or H, and M
+  std::vector<std::string> set;             // "a.b=c": applied to the base file
+};
+
+/// `1M`, or an explicit {name, d_model, layers}.
+struct SizeSpec {
+  std::string name;
+  double target = 0;                // non-embedding parameters; 0: whatever the first family comes to
+  int64_t d_model = 0, layers = 0;  // 0: from the ladder
+  int64_t d_ff = 0;                 // explicit shapes only; 0: 8/3 d_model
+};
+
+/// lr(N) = value × (N / at)^exponent, at most `max`.
+struct LearningRateRule {
+  double at = 0;  // non-embedding parameters
+  double value = 0;
+  double exponent = 0;
+  double max = 1;
+  std::vector<double> sweep_scale{1};  // multipliers tried for the sizes in `sweep_for`
+  std::vector<std::string> sweep_for;
+};
+
+struct ScheduleRule {
+  double warmup = 0;          // fraction of the smallest budget that a size keeps; 0 when warmup_tokens is given
+  int64_t warmup_tokens = 0;  // absolute
+  double cooldown = 0;        // fraction of the run
+  bool branch = true;         // smaller budgets branch off the largest one's run
+};
+
+/// Cells outside are rejected, with the reason.
+struct Limits {
+  std::array<double, 2> tokens_per_parameter{0, 1e300};
+  double epochs = 1e300;
+  std::array<double, 2> steps{0, 1e300};
+};
+
+/// How each run is executed; none of it enters a run id.
+struct Resources {
+  std::string device = "auto";  // auto | cpu | cuda
+  int64_t gpus = 0, tp = 1, runs_per_gpu = 1;
+  int64_t ranks = 1;        // processes per run
+  int64_t threads = 0;      // per rank; 0: as the back end decides
+  int64_t runs = 0;         // at the same time on one machine; 0: as the back end decides
+  int64_t micro_batch = 0;  // sequences; 0: the worker decides
+  std::string time;         // limit of one attempt, "HH:MM:SS"; "": none
+};
+
+struct SlurmSpec {
+  std::string partition, account, qos, constraint;
+  int64_t throttle_runs = 0, throttle_gpus = 0;  // 0: no ceiling
+};
+
+/// A study as people write it (`format: hyscale.study/1`), checked for everything that needs no corpus.
+struct StudySpec {
+  std::string name;  // letters, digits, '.', '_', '-'
+  std::string file;  // path it was read from
+  std::string base;  // path of the base run config, resolved beside `file`
+  std::string text;  // the file itself, for provenance
+  std::vector<Question> questions;
+  std::vector<FamilySpec> families;
+  std::vector<SizeSpec> sizes;
+  std::vector<double> budgets_flops;  // with_head, ascending
+  std::vector<int64_t> seeds{0};
+  std::map<std::string, std::vector<int64_t>> seeds_of_size;
+  LearningRateRule learning_rate;
+  int64_t batch_tokens = 0;
+  ScheduleRule schedule;
+  Limits limits;
+  Resources resources;
+  std::optional<SlurmSpec> slurm;
+  std::vector<std::string> evaluate{"validation"};
+};
+
+/// Throws ConfigError listing every problem with file:line:column.
+StudySpec load_study_spec(const std::string& path);
+
+}  // namespace hyscale::studies
