@@ -1,0 +1,52 @@
+#include "core/tensor/memory.h"
+
+#include <gtest/gtest.h>
+
+#include "core/tensor/parallel_for.h"
+
+namespace hyscale {
+namespace {
+
+TEST(Arena, HandsOutAlignedMemoryThatNeverMoves) {
+  Arena arena;
+  const Tensor first = arena.zeroed(DType::f32, {3});
+  const Tensor big = arena.tensor(DType::f32, {1 << 20});
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(first.data()) % 64, 0u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(big.data()) % 64, 0u);
+  EXPECT_EQ((first.view<float, 1>()(2)), 0.0f);
+}
+
+TEST(Arena, StopsGrowingOnceAStepHasShownItsPeak) {
+  Arena arena;
+  const auto step = [&] {
+    const Arena::Mark start = arena.mark();
+    for (int i = 0; i < 40; ++i) arena.tensor(DType::f32, {50'000});
+    arena.release(start);
+  };
+  step();
+  const size_t peak = arena.reserved_bytes();
+  for (int i = 0; i < 5; ++i) step();
+  EXPECT_EQ(arena.reserved_bytes(), peak);
+}
+
+TEST(Arena, AScopeGivesItsScratchBack) {
+  Arena arena;
+  void* scratch = nullptr;
+  {
+    const Arena::Scope scope(arena);
+    scratch = arena.tensor(DType::f32, {100}).data();
+  }
+  EXPECT_EQ(arena.tensor(DType::f32, {100}).data(), scratch);
+}
+
+TEST(ParallelFor, CoversEveryIndexOnceInBlocksOfTheGrain) {
+  std::vector<int> seen(1001);
+  parallel_for(1001, 64, [&](int64_t begin, int64_t end) {
+    EXPECT_EQ(begin % 64, 0);
+    for (int64_t i = begin; i < end; ++i) ++seen[static_cast<size_t>(i)];
+  });
+  EXPECT_EQ(seen, std::vector<int>(1001, 1));
+}
+
+}  // namespace
+}  // namespace hyscale
