@@ -14,9 +14,8 @@ class YamlMap;
 
 namespace hyscale::spec {
 
-/// How a parameter starts. `normal`: N(0, a²). `constant`: a. `log_uniform_log`: log of a log-uniform draw in [a, b].
-/// `uniform`: U[a, b]. `log_of_uniform`: log(U[a, b]) (Mamba-2's A_log). `inverse_softplus_log_uniform`: softplus⁻¹ of
-/// a log-uniform draw in [a, b] (Mamba-2's dt_bias).
+/// How a parameter starts. `normal`: N(0, a²). `constant`: a. `uniform`: U[a, b]. `log_of_uniform`: log(U[a, b])
+/// (Mamba-2's A_log). `inverse_softplus_log_uniform`: softplus⁻¹ of a log-uniform draw in [a, b] (Mamba-2's dt_bias).
 enum class InitKind { normal, constant, uniform, log_of_uniform, inverse_softplus_log_uniform };
 struct Init {
   InitKind kind = InitKind::constant;
@@ -24,13 +23,18 @@ struct Init {
   double b = 0;
 };
 
+/// What a matrix belongs to decides its standard deviation: 0.02, or for a projection that writes to the residual
+/// stream 0.02 / √(writes of the whole model) (GPT-2's rule; `writes` counts mixers and feed-forward layers).
+inline constexpr double kInitDeviation = 0.02;
+
 /// One tensor of the model, stated once: parameter counts, the allocation, initialisation, weight decay and checkpoint
 /// names all come from this list.
 struct ParameterSpec {
   std::string name;            // "layers.3.mixer.q.weight"; inside a mixer without the prefix: "q.weight"
   std::vector<int64_t> shape;  // matrices are [out, in]
   Init init;
-  bool decay = true;  // AdamW weight decay: false on norms, biases, A, D, dt
+  bool decay = true;             // AdamW weight decay: false on norms, biases, A, D, dt
+  bool writes_residual = false;  // an out-projection: its deviation shrinks with the model's residual writes
   int64_t count() const {
     int64_t n = 1;
     for (const int64_t extent : shape) n *= extent;
@@ -52,6 +56,15 @@ struct CacheSize {
   double paper_bytes_bf16 = 0;  // the paper's formula
 };
 
+/// What the size of a study decides about a mixer; the rest (rope, window, norm, ranges …) stays as written.
+struct MixerScale {
+  int64_t d_model = 0;
+  int64_t attention_head_dim = 0;
+  int64_t heads_per_kv_head = 0;
+  int64_t ssm_head_dim = 0;
+  int64_t d_state = 0;
+};
+
 /// A mixer seen from planner and analysis: shape rules, parameters, FLOPs, cache. Immutable; registered in
 /// core/mixers/list.def. The part that computes is model::Mixer.
 class MixerSpec {
@@ -60,10 +73,15 @@ class MixerSpec {
   virtual std::string_view kind() const = 0;  // "attention"
   /// Parameters in forward order, names relative to the mixer.
   virtual std::vector<ParameterSpec> parameters(int64_t d_model) const = 0;
+  /// Parameters as the seed paper counts them: norms and biases left out (reference cost_formulae.md).
+  virtual int64_t paper_parameters(int64_t d_model) const = 0;
   virtual MixerFlops flops_per_token(int64_t d_model, int64_t context) const = 0;
   virtual CacheSize cache(int64_t context) const = 0;
   /// Every field that differs from its default, plus `kind`; key order does not matter.
   virtual nlohmann::json canonical() const = 0;
+  /// The block as run.yaml would have it: "{kind: attention, heads: 4, …}".
+  virtual std::string to_yaml() const = 0;
+  virtual std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const = 0;
 };
 
 /// Reads one block of `model.mixers` ("kind:" decides which); problems go to the map's collector, then nullptr is

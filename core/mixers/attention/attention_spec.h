@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+
+#include "core/spec/mixer_spec.h"
+
+namespace hyscale::spec {
+
+/// Rotary position embedding (Su et al. 2021), neighbouring halves: pair i of a head is (i, i + head_dim/2), turned by
+/// position × theta^(−2i/head_dim).
+struct Rope {
+  double theta = 10000;
+};
+
+/// Causal softmax attention with grouped keys and values, scores scaled by 1/√head_dim.
+/// `window` w > 0: a token sees the last w tokens, itself included, and the first `sinks` tokens of its sequence.
+///
+/// Parameters, in this order:
+///   qkv.weight [heads·head_dim + kv_heads·head_dim + kv_heads·v_head_dim, d_model]   rows q | k | v
+///   out.weight [d_model, heads·v_head_dim]
+struct AttentionSpec final : MixerSpec {
+  int64_t heads = 0;
+  int64_t kv_heads = 0;      // default heads
+  int64_t head_dim = 0;      // of queries and keys; default d_model / heads
+  int64_t value_dim = 0;     // value width of the whole block; default heads · head_dim
+  std::optional<Rope> rope;  // `rope: none`, the default, is NoPE
+  int64_t window = 0;        // 0: full attention
+  int64_t sinks = 0;         // only with a window
+
+  int64_t v_head_dim() const { return value_dim / heads; }
+  int64_t q_width() const { return heads * head_dim; }
+  int64_t k_width() const { return kv_heads * head_dim; }
+  int64_t v_width() const { return kv_heads * v_head_dim(); }
+
+  /// Reports what is wrong at the map; d_model 0 leaves head_dim without a default.
+  static std::shared_ptr<const MixerSpec> parse(YamlMap& map, int64_t d_model);
+
+  std::string_view kind() const override { return "attention"; }
+  std::vector<ParameterSpec> parameters(int64_t d_model) const override;
+  int64_t paper_parameters(int64_t d_model) const override;
+  MixerFlops flops_per_token(int64_t d_model, int64_t context) const override;
+  CacheSize cache(int64_t context) const override;
+  nlohmann::json canonical() const override;
+  std::string to_yaml() const override;
+  std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;
+};
+
+}  // namespace hyscale::spec
