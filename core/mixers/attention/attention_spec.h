@@ -6,7 +6,7 @@
 
 namespace hyscale::spec {
 
-/// Rotary position embedding (Su et al. 2021), neighbouring halves: pair i of a head is (i, i + head_dim/2), turned by
+/// Rotary position embedding (Su et al. 2021), half-split: pair i of a head is (i, i + head_dim/2), turned by
 /// position × theta^(−2i/head_dim).
 struct Rope {
   double theta = 10000;
