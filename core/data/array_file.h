@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/files.h"
+#include "core/base/hash.h"
+
+namespace hyscale::data {
+
+/// One-dimensional arrays of unsigned integers on disk: the tokens and the document offsets of a prepared corpus.
+/// A header of 64 bytes, then `count` little-endian numbers of `width` bytes (docs/formats.md, "Prepared corpus").
+struct ArrayHeader {
+  uint32_t width = 0;                // bytes per number: 2, 4 or 8
+  uint64_t count = 0;                // numbers in the file
+  std::array<uint8_t, 32> sha256{};  // of the numbers' bytes
+  std::string sha256_hex() const;
+};
+inline constexpr size_t kArrayHeaderBytes = 64;
+
+/// Writes numbers front to back; the file is whole only after finish().
+class ArrayWriter {
+ public:
+  /// Throws IoError. `width` is 2, 4 or 8.
+  ArrayWriter(const std::string& path, uint32_t width);
+  ~ArrayWriter();
+  ArrayWriter(const ArrayWriter&) = delete;
+  ArrayWriter& operator=(const ArrayWriter&) = delete;
+
+  /// Every value must fit `width`. Throws IoError (full disk).
+  void append(std::span<const int32_t> values);
+  void append(uint64_t value);
+  uint64_t count() const { return header_.count; }
+  /// Writes what is buffered and the header, and syncs. Throws IoError.
+  ArrayHeader finish();
+
+ private:
+  void put(uint64_t value);
+  void flush();
+  void write(std::span<const std::byte> bytes, int64_t offset);
+
+  std::string path_;
+  int descriptor_;
+  ArrayHeader header_;
+  Sha256 hash_;
+  int64_t offset_ = kArrayHeaderBytes;
+  std::vector<std::byte> buffer_;
+};
+
+/// A mapped array file.
+class ArrayFile {
+ public:
+  /// Throws IoError when it cannot be opened, DamagedFile when header and size disagree. Does not read the numbers.
+  explicit ArrayFile(const std::string& path);
+  const ArrayHeader& header() const { return header_; }
+  int64_t size() const { return static_cast<int64_t>(header_.count); }
+  uint64_t at(int64_t index) const;
+  /// Copies numbers [begin, begin + out.size()); they must lie inside, and fit an int32.
+  void read(int64_t begin, std::span<int32_t> out) const;
+  /// Reads everything: throws DamagedFile when the numbers are not the ones that were written.
+  void verify() const;
+
+ private:
+  std::span<const std::byte> body() const { return map_.bytes().subspan(kArrayHeaderBytes); }
+
+  std::string path_;
+  MappedFile map_;
+  ArrayHeader header_;
+};
+
+}  // namespace hyscale::data
