@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+namespace hyscale::kernels {
+
+/// 32 bytes of T handled as one value by the compiler's vector extension: arithmetic and comparisons work lane by lane
+/// on any architecture; `mask ? a : b` picks lanes.
+template <class T>
+struct VectorOf;
+template <>
+struct VectorOf<float> {
+  using Type [[gnu::vector_size(32)]] = float;
+  using Mask [[gnu::vector_size(32)]] = int32_t;
+};
+template <>
+struct VectorOf<double> {
+  using Type [[gnu::vector_size(32)]] = double;
+  using Mask [[gnu::vector_size(32)]] = int64_t;
+};
+template <class T>
+using Vec = typename VectorOf<T>::Type;
+template <class T>
+inline constexpr int64_t kLanes = static_cast<int64_t>(32 / sizeof(T));
+
+constexpr int64_t round_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
+
+/// Unaligned load and store.
+template <class T>
+inline Vec<T> load(const T* p) {
+  Vec<T> v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class T>
+inline void store(T* p, Vec<T> v) {
+  std::memcpy(p, &v, sizeof v);
+}
+/// The first `count` lanes (0 < count ≤ kLanes), the others 0; nothing behind them is touched.
+template <class T>
+inline Vec<T> load_some(const T* p, int64_t count) {
+  Vec<T> v{};
+  std::memcpy(&v, p, static_cast<size_t>(count) * sizeof(T));
+  return v;
+}
+template <class T>
+inline void store_some(T* p, Vec<T> v, int64_t count) {
+  std::memcpy(p, &v, static_cast<size_t>(count) * sizeof(T));
+}
+template <class T>
+inline Vec<T> broadcast(T value) {
+  return Vec<T>{} + value;
+}
+/// Sum of the lanes, pairwise, in one fixed order.
+template <class T>
+inline T lane_sum(Vec<T> v) {
+  T lanes[kLanes<T>];
+  store(lanes, v);
+  for (int64_t width = kLanes<T> / 2; width > 0; width /= 2)
+    for (int64_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  return lanes[0];
+}
+
+/// e^x lane by lane. float: relative error ≤ 2e-7; 0 below -87.3, e^88.7 above 88.7; NaN stays NaN.
+/// double: the library's exp.
+inline Vec<float> exp(Vec<float> x) {
+  using Mask = VectorOf<float>::Mask;
+  const Vec<float> low = broadcast(-87.3F), high = broadcast(88.7F);
+  const Mask vanishes = x < low;
+  Vec<float> r = vanishes ? low : x;
+  r = r > high ? high : r;
+  constexpr float kShifter = 12582912.0F;  // 1.5 × 2^23: adding it rounds to the nearest integer
+  const Vec<float> shifted = r * 1.44269504F + kShifter;
+  const Vec<float> n = shifted - kShifter;
+  r = r - n * 0.693145752F - n * 1.42860677e-6F;  // ln 2 in two parts
+  // minimax polynomial of (e^r - 1 - r) / r² on |r| ≤ ln 2 / 2
+  Vec<float> p = broadcast(1.9875691500e-4F);
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * (r * r) + r + 1.0F;
+  Mask bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits - 0x4B400000 + 127) << 23;
+  // 2^128 has no float: n = 128 is scaled by 2^127 and doubled
+  const Mask top = bits > 0x7F000000 ? Mask{} + 0x7F000000 : bits;
+  Vec<float> scale;
+  std::memcpy(&scale, &top, sizeof scale);
+  p = p * scale;
+  p = bits > 0x7F000000 ? p + p : p;
+  return vanishes ? Vec<float>{} : p;
+}
+inline Vec<double> exp(Vec<double> x) {
+  for (int64_t i = 0; i < kLanes<double>; ++i) x[i] = std::exp(x[i]);
+  return x;
+}
+
+/// 1 / (1 + e^-x).
+template <class V>
+inline V sigmoid(V x) {
+  return 1 / (1 + exp(-x));
+}
+
+}  // namespace hyscale::kernels
