@@ -32,9 +32,6 @@ struct AttentionSpec final : MixerSpec {
   int64_t k_width() const { return kv_heads * head_dim; }
   int64_t v_width() const { return kv_heads * v_head_dim(); }
 
-  /// Reports what is wrong at the map; d_model 0 leaves head_dim without a default.
-  static std::shared_ptr<const MixerSpec> parse(YamlMap& map, int64_t d_model);
-
   std::string_view kind() const override { return "attention"; }
   std::vector<ParameterSpec> parameters(int64_t d_model) const override;
   int64_t paper_parameters(int64_t d_model) const override;
@@ -44,5 +41,8 @@ struct AttentionSpec final : MixerSpec {
   std::string to_yaml() const override;
   std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;
 };
+
+/// Reads the block's own keys; problems go to the map's collector, then nullptr is returned.
+std::shared_ptr<const MixerSpec> parse_attention(YamlMap& map, int64_t d_model);
 
 }  // namespace hyscale::spec

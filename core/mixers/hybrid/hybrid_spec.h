@@ -20,8 +20,6 @@ struct HybridSpec final : MixerSpec {
   HybridNorm norm = HybridNorm::group;
   HybridFusion fusion = HybridFusion::subtract;  // first minus second
 
-  static std::shared_ptr<const MixerSpec> parse(YamlMap& map, int64_t d_model);
-
   std::string_view kind() const override { return "hybrid"; }
   std::vector<ParameterSpec> parameters(int64_t d_model) const override;
   int64_t paper_parameters(int64_t d_model) const override;
@@ -31,5 +29,8 @@ struct HybridSpec final : MixerSpec {
   std::string to_yaml() const override;
   std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;
 };
+
+/// Reads the block's own keys; problems go to the map's collector, then nullptr is returned.
+std::shared_ptr<const MixerSpec> parse_hybrid(YamlMap& map, int64_t d_model);
 
 }  // namespace hyscale::spec

@@ -33,8 +33,6 @@ struct Mamba2Spec final : MixerSpec {
   int64_t conv_width() const { return d_ssm + 2 * groups * d_state; }
   int64_t in_width() const { return 2 * d_ssm + 2 * groups * d_state + heads(); }
 
-  static std::shared_ptr<const MixerSpec> parse(YamlMap& map, int64_t d_model);
-
   std::string_view kind() const override { return "mamba2"; }
   std::vector<ParameterSpec> parameters(int64_t d_model) const override;
   int64_t paper_parameters(int64_t d_model) const override;
@@ -44,5 +42,8 @@ struct Mamba2Spec final : MixerSpec {
   std::string to_yaml() const override;
   std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;
 };
+
+/// Reads the block's own keys; problems go to the map's collector, then nullptr is returned.
+std::shared_ptr<const MixerSpec> parse_mamba2(YamlMap& map, int64_t d_model);
 
 }  // namespace hyscale::spec

@@ -1,0 +1,120 @@
+#include "core/mixers/attention/attention_spec.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/yaml_reader.h"
+#include "core/spec/checks.h"
+
+namespace hyscale::spec {
+
+std::vector<ParameterSpec> AttentionSpec::parameters(int64_t d_model) const {
+  return {
+      {.name = "qkv.weight",
+       .shape = {q_width() + k_width() + v_width(), d_model},
+       .init = {InitKind::normal, kInitDeviation, 0}},
+      {.name = "out.weight",
+       .shape = {d_model, value_dim},
+       .init = {InitKind::normal, kInitDeviation, 0},
+       .writes_residual = true},
+  };
+}
+
+int64_t AttentionSpec::paper_parameters(int64_t d_model) const {
+  return d_model * (q_width() + k_width() + v_width() + value_dim);
+}
+
+// Keys that a query sees, averaged over the positions of a sequence: min(position, window + sinks), 1-based.
+static double mean_visible_keys(int64_t window, int64_t sinks, int64_t context) {
+  const double length = static_cast<double>(context);
+  const double seen = static_cast<double>(window > 0 ? std::min(window + sinks, context) : context);
+  return seen * ((seen + 1) / 2 + (length - seen)) / length;
+}
+
+// Multiply-adds of one (query, key) pair count 2 FLOPs per channel. Forward: scores q, output v. Backward: scores
+// again, dQ, dK (q each), dP, dV (v each). The paper counts each of scores and output three times and no recomputation.
+MixerFlops AttentionSpec::flops_per_token(int64_t, int64_t context) const {
+  const double pairs = mean_visible_keys(window, sinks, context);
+  const double q = static_cast<double>(q_width()), v = static_cast<double>(value_dim);
+  return {.paper = 6 * (q + v) * pairs, .executed = (8 * q + 6 * v) * pairs};
+}
+
+CacheSize AttentionSpec::cache(int64_t context) const {
+  const int64_t kept = window > 0 ? std::min(window + sinks, context) : context;
+  const int64_t elements = (k_width() + v_width()) * kept;
+  return {.kv_elements = elements, .paper_bytes_bf16 = 2.0 * static_cast<double>(elements)};
+}
+
+nlohmann::json AttentionSpec::canonical() const {
+  nlohmann::json json{{"kind", "attention"}, {"heads", heads}, {"head_dim", head_dim}};
+  if (kv_heads != heads) json["kv_heads"] = kv_heads;
+  if (value_dim != q_width()) json["value_dim"] = value_dim;
+  if (rope) json["rope"] = {{"theta", rope->theta}};
+  if (window > 0) json["window"] = window;
+  if (sinks > 0) json["sinks"] = sinks;
+  return json;
+}
+
+std::string AttentionSpec::to_yaml() const {
+  std::string text = fmt::format("{{kind: attention, heads: {}, kv_heads: {}, head_dim: {}", heads, kv_heads, head_dim);
+  if (value_dim != q_width()) text += fmt::format(", value_dim: {}", value_dim);
+  text += rope ? fmt::format(", rope: {{theta: {}}}", rope->theta) : ", rope: none";
+  if (window > 0) text += fmt::format(", window: {}, sinks: {}", window, sinks);
+  return text + "}";
+}
+
+std::shared_ptr<const MixerSpec> AttentionSpec::at_scale(const MixerScale& scale) const {
+  auto spec = std::make_shared<AttentionSpec>(*this);
+  spec->head_dim = scale.attention_head_dim;
+  spec->heads = scale.d_model / scale.attention_head_dim;
+  spec->kv_heads = std::max<int64_t>(1, spec->heads / scale.heads_per_kv_head);
+  spec->value_dim = spec->q_width();
+  return spec;
+}
+
+static std::optional<Rope> parse_rope(YamlMap& map) {
+  YamlValue value = map.value("rope");
+  if (!value.exists() || value.text() == "none") return {};
+  if (!value.is_map()) {
+    value.problem(fmt::format("{} should be none or {{theta: …}}", value.path()), "write rope: {theta: 10000}");
+    return {};
+  }
+  YamlMap rope = value.as_map();
+  const Rope result{.theta = rope.required<double>("theta", {.min = 1, .max = 1e12})};
+  rope.finish();
+  return result;
+}
+
+static void check(const YamlMap& map, const AttentionSpec& spec) {
+  check_multiple(map, "heads", spec.heads, "kv_heads", spec.kv_heads,
+                 "every key/value head serves the same number of query heads");
+  check_multiple(map, "value_dim", spec.value_dim, "heads", spec.heads, "every head has the same value width");
+  if (spec.rope && spec.head_dim % 2 != 0)
+    map.problem_at("head_dim", fmt::format("{}.head_dim = {} is odd", map.path(), spec.head_dim),
+                   "use an even head_dim, or rope: none", "rope turns pairs of channels");
+  if (spec.sinks > 0 && spec.window == 0)
+    map.problem_at("sinks", fmt::format("{}.sinks is given without a window", map.path()),
+                   "add window: …, or leave sinks out", "full attention sees the first tokens anyway");
+}
+
+std::shared_ptr<const MixerSpec> parse_attention(YamlMap& map, int64_t d_model) {
+  const size_t before = map.problems().list().size();
+  auto spec = std::make_shared<AttentionSpec>();
+  spec->heads = map.required<int64_t>("heads", {.min = 1, .max = 1e5});
+  spec->kv_heads = map.optional<int64_t>("kv_heads", spec->heads, {.min = 1, .max = 1e5});
+  const bool divides = spec->heads > 0 && d_model > 0 && d_model % spec->heads == 0;
+  if (divides)
+    spec->head_dim = map.optional<int64_t>("head_dim", d_model / spec->heads, {.min = 1, .max = 1e5});
+  else
+    spec->head_dim = map.required<int64_t>("head_dim", {.min = 1, .max = 1e5});
+  spec->value_dim = map.optional<int64_t>("value_dim", spec->q_width(), {.min = 1, .max = 1e7});
+  spec->rope = parse_rope(map);
+  spec->window = map.optional<int64_t>("window", 0, {.min = 1, .max = 1e9});
+  spec->sinks = map.optional<int64_t>("sinks", 0, {.min = 0, .max = 1e9});
+  check(map, *spec);
+  return map.problems().list().size() > before ? nullptr : spec;
+}
+
+}  // namespace hyscale::spec

@@ -1,0 +1,124 @@
+#include "core/mixers/mamba2/mamba2_spec.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/yaml_reader.h"
+#include "core/spec/checks.h"
+
+namespace hyscale::spec {
+
+static const Mamba2Spec kDefaults{};
+
+std::vector<ParameterSpec> Mamba2Spec::parameters(int64_t d_model) const {
+  const Init normal{InitKind::normal, kInitDeviation, 0}, one{InitKind::constant, 1, 0};
+  const double bound = 1 / std::sqrt(static_cast<double>(conv));
+  const Init dt{InitKind::inverse_softplus_log_uniform, dt_init[0], dt_init[1]};
+  const Init a{InitKind::log_of_uniform, a_init[0], a_init[1]};
+  std::vector<ParameterSpec> list{
+      {.name = "in.weight", .shape = {in_width(), d_model}, .init = normal},
+      {.name = "conv.weight", .shape = {conv_width(), conv}, .init = {InitKind::uniform, -bound, bound}},
+      {.name = "conv.bias", .shape = {conv_width()}, .init = {InitKind::uniform, -bound, bound}, .decay = false},
+      {.name = "dt_bias", .shape = {heads()}, .init = dt, .decay = false},
+      {.name = "a_log", .shape = {heads()}, .init = a, .decay = false},
+      {.name = "d", .shape = {heads()}, .init = one, .decay = false},
+  };
+  if (gated_norm) list.push_back({.name = "norm.weight", .shape = {d_ssm}, .init = one, .decay = false});
+  list.push_back({.name = "out.weight", .shape = {d_model, d_ssm}, .init = normal, .writes_residual = true});
+  return list;
+}
+
+// d (2s + 2n + m) + s (c + d) + 2m: the convolution over B and C is not counted there.
+int64_t Mamba2Spec::paper_parameters(int64_t d_model) const {
+  return d_model * in_width() + d_ssm * (conv + d_model) + 2 * heads();
+}
+
+// Multiply-adds count 2 FLOPs. Q = tokens of a chunk, s = d_ssm, n = d_state, g = groups.
+// Forward: C Bᵀ 2Qng, its product with x 2Qs, chunk states 2ns, their reading through C 2ns.
+// Backward: C Bᵀ again and its two gradients 6Qng; dy xᵀ and the gradient of x inside the chunk 4Qs; gradients of x, B
+// and C through the states and the backward walk over states 8ns. The convolution costs 2 per tap forward, 4 backward.
+MixerFlops Mamba2Spec::flops_per_token(int64_t, int64_t context) const {
+  const auto s = static_cast<double>(d_ssm), n = static_cast<double>(d_state), g = static_cast<double>(groups);
+  const auto q = static_cast<double>(std::min(chunk, context));
+  const double convolution = 6.0 * static_cast<double>(conv * conv_width());
+  return {.paper = 3 * (9 * s * n + 2 * s), .executed = 8 * q * n * g + 6 * q * s + 12 * n * s + convolution};
+}
+
+CacheSize Mamba2Spec::cache(int64_t) const {
+  const int64_t state = d_ssm * d_state;
+  return {.conv_elements = (conv - 1) * conv_width(),
+          .state_elements = state,
+          .paper_bytes_bf16 = 2.0 * static_cast<double>(state + conv * conv_width())};
+}
+
+nlohmann::json Mamba2Spec::canonical() const {
+  nlohmann::json json{{"kind", "mamba2"}, {"d_ssm", d_ssm}, {"d_state", d_state}};
+  if (head_dim != kDefaults.head_dim) json["head_dim"] = head_dim;
+  if (groups != kDefaults.groups) json["groups"] = groups;
+  if (conv != kDefaults.conv) json["conv"] = conv;
+  if (chunk != kDefaults.chunk) json["chunk"] = chunk;
+  if (norm_groups != kDefaults.norm_groups) json["norm_groups"] = norm_groups;
+  if (a_init != kDefaults.a_init) json["a_init"] = a_init;
+  if (dt_init != kDefaults.dt_init) json["dt_init"] = dt_init;
+  return json;
+}
+
+std::string Mamba2Spec::to_yaml() const {
+  return fmt::format(
+      "{{kind: mamba2, d_ssm: {}, head_dim: {}, d_state: {}, groups: {}, conv: {}, chunk: {}, norm_groups: {}, "
+      "a_init: [{}, {}], dt_init: [{}, {}]}}",
+      d_ssm, head_dim, d_state, groups, conv, chunk, norm_groups, a_init[0], a_init[1], dt_init[0], dt_init[1]);
+}
+
+std::shared_ptr<const MixerSpec> Mamba2Spec::at_scale(const MixerScale& scale) const {
+  auto spec = std::make_shared<Mamba2Spec>(*this);
+  spec->d_ssm = 2 * scale.d_model;
+  spec->head_dim = scale.ssm_head_dim;
+  spec->d_state = scale.d_state;
+  return spec;
+}
+
+static std::array<double, 2> parse_range(YamlMap& map, const std::string& key, std::array<double, 2> otherwise) {
+  const YamlValue value = map.value(key);
+  if (!value.exists()) return otherwise;
+  const std::vector<YamlValue> items = value.as_sequence();
+  if (items.size() != 2) {
+    if (value.is_sequence())
+      value.problem(fmt::format("{} has {} numbers", value.path(), items.size()), "write [lowest, highest]");
+    return otherwise;
+  }
+  const std::array<double, 2> range{items[0].as<double>({.min = 1e-12, .max = 1e6}).value_or(otherwise[0]),
+                                    items[1].as<double>({.min = 1e-12, .max = 1e6}).value_or(otherwise[1])};
+  if (range[0] > range[1])
+    value.problem(fmt::format("{} starts above its end", value.path()),
+                  fmt::format("write [{}, {}]", range[1], range[0]));
+  return range;
+}
+
+std::shared_ptr<const MixerSpec> parse_mamba2(YamlMap& map, int64_t) {
+  const size_t before = map.problems().list().size();
+  auto spec = std::make_shared<Mamba2Spec>();
+  spec->d_ssm = map.required<int64_t>("d_ssm", {.min = 1, .max = 1e7});
+  spec->head_dim = map.optional<int64_t>("head_dim", spec->head_dim, {.min = 1, .max = 1e5});
+  spec->d_state = map.required<int64_t>("d_state", {.min = 1, .max = 1e5});
+  spec->groups = map.optional<int64_t>("groups", spec->groups, {.min = 1, .max = 1e5});
+  spec->conv = map.optional<int64_t>("conv", spec->conv, {.min = 1, .max = 64});
+  spec->chunk = map.optional<int64_t>("chunk", spec->chunk, {.min = 1, .max = 1e5});
+  spec->norm_groups = map.optional<int64_t>("norm_groups", spec->norm_groups, {.min = 1, .max = 1e5});
+  spec->a_init = parse_range(map, "a_init", spec->a_init);
+  spec->dt_init = parse_range(map, "dt_init", spec->dt_init);
+  check_multiple(map, "d_ssm", spec->d_ssm, "head_dim", spec->head_dim, "heads split d_ssm evenly");
+  check_multiple(map, "d_ssm", spec->d_ssm, "norm_groups", spec->norm_groups, "norm groups split d_ssm evenly");
+  if (map.problems().list().size() > before) return nullptr;
+  if (spec->heads() % spec->groups != 0)
+    map.problem_at("groups",
+                   fmt::format("{}.groups = {} does not divide the {} heads (d_ssm / head_dim)", map.path(),
+                               spec->groups, spec->heads()),
+                   "use a divisor of the head count, e.g. 1", "every group serves the same number of heads");
+  return map.problems().list().size() > before ? nullptr : spec;
+}
+
+}  // namespace hyscale::spec
