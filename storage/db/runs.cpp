@@ -1,0 +1,138 @@
+#include <string>
+
+#include "storage/db/sql.h"
+
+namespace hyscale::storage {
+namespace {
+
+constexpr const char* kColumns =
+    "runs.run_id, config, context, d_model, layers, d_ff, runs.seed, tokens, runs.lr, params_total, "
+    "params_non_embedding, params_without_head, params_active, flops_per_token_paper, flops_per_token_with_head, "
+    "flops_per_token_executed, flops_per_token_six_n, cache_bytes, state, cause, attempts, own_faults, node_faults, "
+    "requeues, memory_faults, last_step, micro_batch, cancel_asked, backend, job_host, job_id, submitted, started, "
+    "ended, busy_seconds";
+
+RunRow read_run(SQLite::Statement& query) {
+  RunRow r;
+  RunFigures& f = r.figures;
+  Columns(query).read(r.run_id, r.config, f.context, f.d_model, f.layers, f.d_ff, f.seed, f.tokens, f.lr,
+                      f.params_total, f.params_non_embedding, f.params_without_head, f.params_active,
+                      f.flops_per_token_paper, f.flops_per_token_with_head, f.flops_per_token_executed,
+                      f.flops_per_token_six_n, f.cache_bytes, r.state, r.cause, r.attempts, r.own_faults, r.node_faults,
+                      r.requeues, r.memory_faults, r.last_step, r.micro_batch, r.cancel_asked, r.backend, r.job_host,
+                      r.job_id, r.submitted, r.started, r.ended, r.busy_seconds);
+  return r;
+}
+
+std::vector<RunRow> read_all(SQLite::Statement query) {
+  std::vector<RunRow> rows;
+  while (query.executeStep()) rows.push_back(read_run(query));
+  return rows;
+}
+
+std::string select(const char* rest) { return std::string("SELECT ") + kColumns + " FROM runs " + rest; }
+
+}  // namespace
+
+bool Database::add_run(const RunRow& r) {
+  bool added = false;
+  const RunFigures& f = r.figures;
+  transaction([&] {
+    guarded([&] {
+      // Columns in the order of the table, after `position`.
+      added = prepared(*sql_,
+                       "INSERT OR IGNORE INTO runs VALUES "
+                       "(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                       r.run_id, r.config, f.context, f.d_model, f.layers, f.d_ff, f.seed, f.tokens, f.lr,
+                       f.params_total, f.params_non_embedding, f.params_without_head, f.params_active,
+                       f.flops_per_token_paper, f.flops_per_token_with_head, f.flops_per_token_executed,
+                       f.flops_per_token_six_n, f.cache_bytes, r.state, r.cause, r.attempts, r.own_faults,
+                       r.node_faults, r.requeues, r.memory_faults, r.last_step, r.micro_batch, r.cancel_asked,
+                       r.backend, r.job_host, r.job_id, r.submitted, r.started, r.ended, r.busy_seconds)
+                  .exec() == 1;
+    });
+  });
+  return added;
+}
+
+std::optional<RunRow> Database::run(const std::string& run_id) const {
+  return guarded([&]() -> std::optional<RunRow> {
+    auto rows = read_all(prepared(*sql_, select("WHERE run_id = ?").c_str(), run_id));
+    if (rows.empty()) return std::nullopt;
+    return std::move(rows.front());
+  });
+}
+
+std::vector<RunRow> Database::runs(const std::string& study) const {
+  return guarded([&] {
+    return read_all(prepared(
+        *sql_, select("WHERE run_id IN (SELECT run_id FROM cells WHERE study = ?) ORDER BY position").c_str(), study));
+  });
+}
+
+std::vector<RunRow> Database::active_runs() const {
+  return guarded([&] {
+    return read_all(prepared(*sql_, select("WHERE state IN ('submitted', 'running') ORDER BY position").c_str()));
+  });
+}
+
+std::vector<std::string> Database::studies_of(const std::string& run_id) const {
+  return guarded([&] {
+    std::vector<std::string> names;
+    auto query = prepared(*sql_, "SELECT DISTINCT study FROM cells WHERE run_id = ? ORDER BY study", run_id);
+    while (query.executeStep()) names.push_back(query.getColumn(0).getString());
+    return names;
+  });
+}
+
+void Database::update_run(const RunRow& r) {
+  transaction([&] {
+    guarded([&] {
+      prepared(*sql_,
+               "UPDATE runs SET state = ?, cause = ?, attempts = ?, own_faults = ?, node_faults = ?, requeues = ?, "
+               "memory_faults = ?, last_step = ?, micro_batch = ?, cancel_asked = ?, backend = ?, job_host = ?, "
+               "job_id = ?, submitted = ?, started = ?, ended = ?, busy_seconds = ? WHERE run_id = ?",
+               r.state, r.cause, r.attempts, r.own_faults, r.node_faults, r.requeues, r.memory_faults, r.last_step,
+               r.micro_batch, r.cancel_asked, r.backend, r.job_host, r.job_id, r.submitted, r.started, r.ended,
+               r.busy_seconds, r.run_id)
+          .exec();
+    });
+  });
+}
+
+void Database::put_result(const std::string& run_id, const RunResult& result) {
+  transaction([&] {
+    guarded([&] {
+      prepared(*sql_, "DELETE FROM evals WHERE run_id = ?", run_id).exec();
+      prepared(*sql_, "DELETE FROM provenance WHERE run_id = ?", run_id).exec();
+      for (const EvalResultRow& eval : result.evals)
+        prepared(*sql_,
+                 "INSERT INTO evals (run_id, step, tokens, loss, bits_per_byte, standard_error) VALUES (?,?,?,?,?,?)",
+                 run_id, eval.step, eval.tokens, eval.loss, eval.bits_per_byte, eval.standard_error)
+            .exec();
+      for (const auto& [name, value] : result.provenance)
+        prepared(*sql_, "INSERT INTO provenance (run_id, name, value) VALUES (?,?,?)", run_id, name, value).exec();
+    });
+  });
+}
+
+std::vector<ResultRow> Database::results(const std::string& study) const {
+  return guarded([&] {
+    std::vector<ResultRow> rows;
+    auto query = prepared(*sql_, "SELECT * FROM study_points WHERE study = ? ORDER BY position", study);
+    while (query.executeStep()) {
+      ResultRow r;
+      int64_t position = 0;
+      Columns(query).read(position, r.study, r.run_id, r.family, r.size, r.state, r.cause, r.role, r.cluster, r.seed,
+                          r.lr, r.context, r.d_model, r.layers, r.d_ff, r.params_total, r.params_non_embedding,
+                          r.params_without_head, r.params_active, r.budget_flops, r.tokens, r.flops_paper,
+                          r.flops_with_head, r.flops_executed, r.flops_six_n, r.flops_per_token_with_head,
+                          r.cache_bytes, r.validation_loss, r.bits_per_byte, r.standard_error, r.busy_seconds);
+      r.directory = store_ + "/runs/" + r.run_id;
+      rows.push_back(std::move(r));
+    }
+    return rows;
+  });
+}
+
+}  // namespace hyscale::storage

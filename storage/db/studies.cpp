@@ -1,0 +1,119 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sstream>
+
+#include "storage/db/sql.h"
+
+namespace hyscale::storage {
+namespace {
+
+constexpr const char* kStudies = "SELECT name, spec, spec_sha256, base, commit_, settings, created, updated FROM studies ";
+
+StudyRow read_study(SQLite::Statement& query) {
+  StudyRow row;
+  Columns(query).read(row.name, row.spec, row.spec_sha256, row.base, row.commit, row.settings, row.created, row.updated);
+  return row;
+}
+
+std::vector<int64_t> split(const std::string& text) {
+  std::vector<int64_t> numbers;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) numbers.push_back(std::stoll(word));
+  return numbers;
+}
+
+}  // namespace
+
+void Database::put_study(const StudyRow& row) {
+  transaction([&] {
+    guarded([&] {
+      prepared(*sql_,
+               "INSERT INTO studies (name, spec, spec_sha256, base, commit_, settings, created, updated) VALUES (?,?,?,?,?,?,?,?) "
+               "ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, spec_sha256 = excluded.spec_sha256, "
+               "base = excluded.base, commit_ = excluded.commit_, settings = excluded.settings, updated = excluded.updated",
+               row.name, row.spec, row.spec_sha256, row.base, row.commit, row.settings, row.created, row.updated)
+          .exec();
+    });
+  });
+}
+
+std::vector<StudyRow> Database::studies() const {
+  return guarded([&] {
+    std::vector<StudyRow> rows;
+    auto query = prepared(*sql_, (std::string(kStudies) + "ORDER BY name").c_str());
+    while (query.executeStep()) rows.push_back(read_study(query));
+    return rows;
+  });
+}
+
+std::optional<StudyRow> Database::study(const std::string& name) const {
+  return guarded([&]() -> std::optional<StudyRow> {
+    auto query = prepared(*sql_, (std::string(kStudies) + "WHERE name = ?").c_str(), name);
+    if (!query.executeStep()) return std::nullopt;
+    return read_study(query);
+  });
+}
+
+void Database::put_cell(const CellRow& row) {
+  transaction([&] {
+    guarded([&] {
+      prepared(*sql_,
+               "INSERT INTO cells (study, run_id, family, size, seed, lr, budget_flops, role, parent, cluster, "
+               "branch_tokens, checkpoint_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
+               "ON CONFLICT (study, run_id, family, size, budget_flops) DO UPDATE SET role = excluded.role, "
+               "parent = excluded.parent, cluster = excluded.cluster, branch_tokens = excluded.branch_tokens, "
+               "checkpoint_at = excluded.checkpoint_at",
+               row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops, row.role, row.parent,
+               row.cluster, row.branch_tokens, fmt::format("{}", fmt::join(row.checkpoint_at, ",")))
+          .exec();
+    });
+  });
+}
+
+std::vector<CellRow> Database::cells(const std::string& study) const {
+  return guarded([&] {
+    std::vector<CellRow> rows;
+    auto query = prepared(*sql_,
+                          "SELECT study, run_id, family, size, seed, lr, budget_flops, role, parent, cluster, "
+                          "branch_tokens, checkpoint_at FROM cells WHERE study = ? ORDER BY position",
+                          study);
+    while (query.executeStep()) {
+      CellRow row;
+      std::string checkpoints;
+      Columns(query).read(row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops, row.role,
+                          row.parent, row.cluster, row.branch_tokens, checkpoints);
+      row.checkpoint_at = split(checkpoints);
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  });
+}
+
+void Database::put_rejected(const std::string& study, const std::vector<RejectedRow>& rejected) {
+  transaction([&] {
+    guarded([&] {
+      prepared(*sql_, "DELETE FROM rejected WHERE study = ?", study).exec();
+      for (const RejectedRow& row : rejected)
+        prepared(*sql_, "INSERT INTO rejected (study, family, size, budget_flops, seed, reason) VALUES (?,?,?,?,?,?)",
+                 study, row.family, row.size, row.budget_flops, row.seed, row.reason)
+            .exec();
+    });
+  });
+}
+
+std::vector<RejectedRow> Database::rejected(const std::string& study) const {
+  return guarded([&] {
+    std::vector<RejectedRow> rows;
+    auto query = prepared(
+        *sql_, "SELECT study, family, size, reason, budget_flops, seed FROM rejected WHERE study = ? ORDER BY rowid",
+        study);
+    while (query.executeStep()) {
+      RejectedRow row;
+      Columns(query).read(row.study, row.family, row.size, row.reason, row.budget_flops, row.seed);
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  });
+}
+
+}  // namespace hyscale::storage

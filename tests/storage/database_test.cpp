@@ -1,0 +1,262 @@
+#include "storage/db/database.h"
+
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+
+namespace hyscale::storage {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+class DatabaseTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/hyscale-db-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    store_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(store_); }
+
+  Database create() { return {store_, Database::Mode::create}; }
+  std::string path() const { return database_path(store_); }
+
+  /// One study with one run that fills two cells.
+  void fill(Database& db) {
+    db.put_study({.name = "s", .spec = "spec", .spec_sha256 = "hash", .base = "base", .commit = "c", .created = 1});
+    RunRow run{.run_id = "r1", .config = "config"};
+    run.figures = {.context = 128, .tokens = 1000, .params_total = 7, .flops_per_token_with_head = 6.0};
+    EXPECT_TRUE(db.add_run(run));
+    db.put_cell({.study = "s", .run_id = "r1", .family = "a", .size = "1M", .budget_flops = 1e9, .role = "trunk",
+                 .cluster = "r1", .checkpoint_at = {100, 200}});
+    db.put_cell({.study = "s", .run_id = "r1", .family = "b", .size = "1M", .budget_flops = 1e9, .cluster = "r1"});
+  }
+
+  template <class Thrown>
+  std::string message_of(const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const Thrown& e) {
+      return e.what();
+    }
+    ADD_FAILURE() << "nothing of the expected type was thrown";
+    return "";
+  }
+
+  std::string store_;
+};
+
+void execute(const std::string& path, const std::string& sql) {
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &raw), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(raw);
+  sqlite3_close(raw);
+}
+
+TEST_F(DatabaseTest, GivesBackWhatWasPut) {
+  Database db = create();
+  fill(db);
+  RunRow run = *db.run("r1");
+  run.state = "failed";
+  run.cause = "fault";
+  run.own_faults = 2;
+  run.cancel_asked = true;
+  db.update_run(run);
+  const Database again(store_, Database::Mode::read);
+  const RunRow read = *again.run("r1");
+  EXPECT_EQ(read.config, "config");
+  EXPECT_EQ(read.figures.context, 128);
+  EXPECT_EQ(read.figures.params_total, 7);
+  EXPECT_EQ(read.state, "failed");
+  EXPECT_EQ(read.own_faults, 2);
+  EXPECT_TRUE(read.cancel_asked);
+  ASSERT_THAT(again.cells("s"), SizeIs(2));
+  EXPECT_THAT(again.cells("s")[0].checkpoint_at, ElementsAre(100, 200));
+  EXPECT_THAT(again.runs("s"), SizeIs(1)) << "a run that fills two cells is one run";
+  EXPECT_THAT(again.studies_of("r1"), ElementsAre("s"));
+  EXPECT_FALSE(again.run("r2").has_value());
+}
+
+TEST_F(DatabaseTest, KeepsARunThatIsAddedAgain) {
+  Database db = create();
+  fill(db);
+  RunRow run = *db.run("r1");
+  run.state = "done";
+  db.update_run(run);
+  EXPECT_FALSE(db.add_run({.run_id = "r1", .config = "other"}));
+  EXPECT_EQ(db.run("r1")->state, "done");
+  EXPECT_EQ(db.run("r1")->config, "config");
+}
+
+TEST_F(DatabaseTest, ShowsTheLastEvaluationOfADoneRunAndNaNBeforeThat) {
+  Database db = create();
+  fill(db);
+  ASSERT_THAT(db.results("s"), SizeIs(2));
+  EXPECT_TRUE(std::isnan(db.results("s")[0].validation_loss));
+  db.put_result("r1", {.evals = {{10, 500, 3.0, 4.0, 0.1}, {20, 1000, 2.5, 3.5, 0.05}}, .provenance = {{"host", "h"}}});
+  RunRow run = *db.run("r1");
+  run.state = "done";
+  db.update_run(run);
+  const ResultRow row = db.results("s")[1];
+  EXPECT_EQ(row.family, "b");
+  EXPECT_DOUBLE_EQ(row.validation_loss, 2.5);
+  EXPECT_DOUBLE_EQ(row.standard_error, 0.05);
+  EXPECT_DOUBLE_EQ(row.flops_with_head, 6000.0);
+  EXPECT_EQ(row.directory, store_ + "/runs/r1");
+}
+
+TEST_F(DatabaseTest, RollsBackEverythingWhenATransactionThrows) {
+  Database db = create();
+  EXPECT_THROW(db.transaction([&] {
+    fill(db);
+    throw std::runtime_error("stop");
+  }),
+               std::runtime_error);
+  EXPECT_THAT(db.studies(), SizeIs(0));
+  fill(db);
+  EXPECT_THAT(db.studies(), SizeIs(1));
+}
+
+TEST_F(DatabaseTest, RefusesACellWhoseRunIsNotThere) {
+  Database db = create();
+  fill(db);
+  EXPECT_THROW(db.put_cell({.study = "s", .run_id = "nowhere", .family = "a", .size = "1M"}), Error);
+}
+
+TEST_F(DatabaseTest, SurvivesSigkillInTheMiddleOfATransaction) {
+  {
+    Database db = create();
+    fill(db);
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Database db(store_, Database::Mode::write);
+    db.transaction([&] {
+      for (int i = 0; i < 5000; ++i) db.add_run({.run_id = "x" + std::to_string(i), .config = std::string(4096, 'x')});
+      ::kill(::getpid(), SIGKILL);
+    });
+  }
+  ::waitpid(child, nullptr, 0);
+  Database db(store_, Database::Mode::write);
+  EXPECT_FALSE(db.run("x0").has_value());
+  EXPECT_TRUE(db.run("r1").has_value());
+}
+
+TEST_F(DatabaseTest, GivesTheLeaseToOneLivingHolderAtATime) {
+  Database first = create();
+  Database second(store_, Database::Mode::write);
+  const auto lease = first.take_lease("drive:s", 30);
+  ASSERT_TRUE(lease.has_value());
+  EXPECT_FALSE(second.take_lease("drive:s", 30).has_value());
+  EXPECT_EQ(second.lease_holder("drive:s")->process, this_process());
+  EXPECT_TRUE(first.renew_lease(*lease, 30));
+  first.release_lease(*lease);
+  EXPECT_FALSE(second.lease_holder("drive:s").has_value());
+  EXPECT_TRUE(second.take_lease("drive:s", 30).has_value());
+  EXPECT_FALSE(first.renew_lease(*lease, 30)) << "an old holder must notice that it is one no more";
+}
+
+TEST_F(DatabaseTest, TakesOverTheLeaseOfAProcessThatIsGone) {
+  { create(); }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Database db(store_, Database::Mode::write);
+    ::_exit(db.take_lease("drive:s", 3600) ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(Database(store_, Database::Mode::write).take_lease("drive:s", 30).has_value());
+}
+
+TEST_F(DatabaseTest, TakesOverALeaseThatHasExpired) {
+  Database db = create();
+  ASSERT_TRUE(db.take_lease("drive:s", -1).has_value());
+  EXPECT_TRUE(db.take_lease("drive:s", 30).has_value());
+}
+
+TEST_F(DatabaseTest, NamesTheRemedyForADamagedFileAndLeavesItAlone) {
+  {
+    Database db = create();
+    fill(db);
+  }
+  const std::string garbage(8192, '?');
+  std::ofstream(path(), std::ios::binary | std::ios::trunc) << garbage;
+  EXPECT_THAT(message_of<DamagedFile>([&] { Database(store_, Database::Mode::create); }), HasSubstr("--rebuild"));
+  EXPECT_EQ(read_file(path()), garbage);
+}
+
+TEST_F(DatabaseTest, NoticesATornFile) {
+  {
+    Database db = create();
+    fill(db);
+  }
+  std::filesystem::resize_file(path(), std::filesystem::file_size(path()) / 2);
+  EXPECT_THAT(message_of<DamagedFile>([&] { Database(store_, Database::Mode::write); }), HasSubstr("--rebuild"));
+}
+
+TEST_F(DatabaseTest, RefusesToMakeADatabaseAnewWhereOneWasLost) {
+  std::filesystem::create_directories(store_ + "/studies/s");
+  EXPECT_THAT(message_of<DamagedFile>([&] { create(); }), HasSubstr("--rebuild"));
+  EXPECT_FALSE(std::filesystem::exists(path()));
+}
+
+TEST_F(DatabaseTest, RefusesASchemaOfANewerProgram) {
+  { create(); }
+  execute(path(), "PRAGMA user_version = 99");
+  EXPECT_THAT(message_of<ConfigError>([&] { Database(store_, Database::Mode::write); }), HasSubstr("newer program"));
+}
+
+TEST_F(DatabaseTest, RefusesSomebodyElsesDatabase) {
+  execute(path(), "CREATE TABLE photos (name TEXT)");
+  EXPECT_THAT(message_of<DamagedFile>([&] { create(); }), HasSubstr("not a results database"));
+}
+
+TEST_F(DatabaseTest, CannotBeWrittenWhenOpenedForReading) {
+  { create(); }
+  Database db(store_, Database::Mode::read);
+  EXPECT_THROW(db.put_study({.name = "s"}), Error);
+}
+
+TEST_F(DatabaseTest, SaysThatThereIsNoneYetWhenAskedToRead) {
+  EXPECT_THAT(message_of<ConfigError>([&] { Database(store_, Database::Mode::read); }), HasSubstr("submit a study"));
+}
+
+TEST_F(DatabaseTest, RebuildsBesideTheOldOneAndTellsWhoHasThatOpen) {
+  Database old = create();
+  fill(old);
+  Database::rebuild(store_, [&](Database& fresh) { fill(fresh); });
+  EXPECT_TRUE(old.replaced());
+  EXPECT_THAT(Database(store_, Database::Mode::read).cells("s"), SizeIs(2));
+}
+
+TEST_F(DatabaseTest, IsNotRebuiltUnderALivingWriter) {
+  Database db = create();
+  const auto lease = db.take_lease("drive:s", 30);
+  EXPECT_THROW(Database::rebuild(store_, [](Database&) {}), ConfigError);
+  db.release_lease(*lease);
+  EXPECT_NO_THROW(Database::rebuild(store_, [](Database&) {}));
+}
+
+TEST_F(DatabaseTest, KeepsTheOldFileWhenARebuildFails) {
+  {
+    Database db = create();
+    fill(db);
+  }
+  EXPECT_THROW(Database::rebuild(store_, [](Database&) { throw std::runtime_error("no"); }), std::runtime_error);
+  EXPECT_THAT(Database(store_, Database::Mode::read).cells("s"), SizeIs(2));
+}
+
+}  // namespace
+}  // namespace hyscale::storage
