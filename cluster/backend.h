@@ -7,17 +7,17 @@ namespace hyscale::cluster {
 
 /// One attempt at one run.
 struct Job {
-  std::string directory;          // absolute; the job's own files (job_files.h); one directory for each attempt
-  std::vector<std::string> argv;  // program and its arguments, handed on as they are: no shell reads them
-  std::string working_directory;  // "": that of the caller
+  std::string directory = {};          // absolute; the job's own files (job_files.h); one directory for each attempt
+  std::vector<std::string> argv = {};  // program and its arguments, handed on as they are: no shell reads them
+  std::string working_directory = {};  // "": that of the caller
 };
 
 /// Names a job for ever: written to the database before the job is launched, so that whoever comes after a crash can
 /// ask what became of it.
 struct JobHandle {
-  std::string backend;  // "local"
-  std::string host;
-  std::string id;  // local: the job's directory
+  std::string backend = {};  // "local"
+  std::string host = {};
+  std::string id = {};  // local: the job's directory
 };
 
 enum class JobState {

@@ -11,7 +11,7 @@ namespace hyscale::cluster {
 /// What a job of the local back end leaves in its directory (docs/formats.md). `lock` is held (flock) from before
 /// the launch until the last process of the job is gone; its descriptor is inherited, so there is no gap.
 struct JobFiles {
-  std::string directory;
+  std::string directory = {};
   std::string command() const { return directory + "/job.json"; }      // written by launch
   std::string started() const { return directory + "/started.json"; }  // written by the keeper once the worker runs
   std::string ended() const { return directory + "/exit.json"; }       // written by the keeper when the worker ended
@@ -23,12 +23,12 @@ struct JobFiles {
 inline constexpr int kLockDescriptor = 3;
 
 struct JobCommand {
-  std::vector<std::string> argv;
-  std::string working_directory;
+  std::vector<std::string> argv = {};
+  std::string working_directory = {};
 };
 struct JobProcesses {
-  ProcessIdentity keeper;  // leads the process group
-  ProcessIdentity worker;
+  ProcessIdentity keeper = {};  // leads the process group
+  ProcessIdentity worker = {};
 };
 struct JobEnd {
   int exit_code = 0;

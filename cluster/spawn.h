@@ -7,7 +7,7 @@
 namespace hyscale::cluster {
 
 struct SpawnOptions {
-  std::string output;  // file that takes standard output and error, appended to; "": inherited
+  std::string output = {};  // file that takes standard output and error, appended to; "": inherited
   bool new_session = false;
   int lock_descriptor = -1;  // handed to the child as kLockDescriptor; -1: none
 };

@@ -9,12 +9,12 @@ namespace hyscale::storage {
 
 /// A study as it was last submitted.
 struct StudyRow {
-  std::string name;
-  std::string spec;                 // text of the spec
-  std::string spec_sha256;          // of that text
-  std::string base;                 // text of the base run config the spec refers to; "" when there is none
-  std::string commit;               // of the program that planned it
-  std::string settings;     // how its runs are executed (JSON, scheduler/settings.h)
+  std::string name = {};
+  std::string spec = {};            // text of the spec
+  std::string spec_sha256 = {};     // of that text
+  std::string base = {};            // text of the base run config the spec refers to; "" when there is none
+  std::string commit = {};          // of the program that planned it
+  std::string settings = {};        // how its runs are executed (JSON, scheduler/settings.h)
   double created = 0, updated = 0;  // unix seconds
 };
 
@@ -30,40 +30,40 @@ struct RunFigures {
 
 /// A run, whichever studies want it. The counters say what ended its attempts (scheduler/run_state.h).
 struct RunRow {
-  std::string run_id;
-  std::string config;  // run.yaml
-  RunFigures figures;
+  std::string run_id = {};
+  std::string config = {};  // run.yaml
+  RunFigures figures = {};
 
   std::string state = "planned";
-  std::string cause;  // of the state, for people
+  std::string cause = {};  // of the state, for people
   int attempts = 0;
   int own_faults = 0, node_faults = 0, requeues = 0, memory_faults = 0;
   int64_t last_step = 0;    // the furthest that an attempt came
   int64_t micro_batch = 0;  // sequences; 0: the worker chooses
   bool cancel_asked = false;
-  std::string backend, job_host, job_id;         // the last attempt's job
-  double submitted = 0, started = 0, ended = 0;  // unix seconds of the last attempt; 0: not yet
-  double busy_seconds = 0;                       // training time of all attempts
+  std::string backend = {}, job_host = {}, job_id = {};  // the last attempt's job
+  double submitted = 0, started = 0, ended = 0;          // unix seconds of the last attempt; 0: not yet
+  double busy_seconds = 0;                               // training time of all attempts
 };
 
 /// Why a study wants a run. One run may fill several cells of several studies.
 struct CellRow {
-  std::string study;
-  std::string run_id;
-  std::string family, size;
+  std::string study = {};
+  std::string run_id = {};
+  std::string family = {}, size = {};
   int64_t seed = 0;
   double lr = 0;
-  double budget_flops = 0;             // with_head
-  std::string role = "alone";          // trunk | branch | alone
-  std::string parent;                  // run id of a branch's trunk
-  std::string cluster;                 // run id of the trunk it shares its prefix with; its own otherwise
-  int64_t branch_tokens = 0;           // of a branch: where it leaves the trunk
-  std::vector<int64_t> checkpoint_at;  // of a trunk: tokens at which its branches leave it
+  double budget_flops = 0;                  // with_head
+  std::string role = "alone";               // trunk | branch | alone
+  std::string parent = {};                  // run id of a branch's trunk
+  std::string cluster = {};                 // run id of the trunk it shares its prefix with; its own otherwise
+  int64_t branch_tokens = 0;                // of a branch: where it leaves the trunk
+  std::vector<int64_t> checkpoint_at = {};  // of a trunk: tokens at which its branches leave it
 };
 
 /// A cell that the planner refused.
 struct RejectedRow {
-  std::string study, family, size, reason;
+  std::string study = {}, family = {}, size = {}, reason = {};
   double budget_flops = 0;
   int64_t seed = 0;
 };
@@ -76,8 +76,8 @@ struct EvalResultRow {
 
 /// A finished run's record as the database keeps it.
 struct RunResult {
-  std::vector<EvalResultRow> evals;  // the last one is the result
-  std::map<std::string, std::string> provenance;
+  std::vector<EvalResultRow> evals = {};  // the last one is the result
+  std::map<std::string, std::string> provenance = {};
 };
 
 }  // namespace hyscale::storage

@@ -7,11 +7,13 @@
 namespace hyscale::storage {
 namespace {
 
-constexpr const char* kStudies = "SELECT name, spec, spec_sha256, base, commit_, settings, created, updated FROM studies ";
+constexpr const char* kStudies =
+    "SELECT name, spec, spec_sha256, base, commit_, settings, created, updated FROM studies ";
 
 StudyRow read_study(SQLite::Statement& query) {
   StudyRow row;
-  Columns(query).read(row.name, row.spec, row.spec_sha256, row.base, row.commit, row.settings, row.created, row.updated);
+  Columns(query).read(row.name, row.spec, row.spec_sha256, row.base, row.commit, row.settings, row.created,
+                      row.updated);
   return row;
 }
 
@@ -27,11 +29,13 @@ std::vector<int64_t> split(const std::string& text) {
 void Database::put_study(const StudyRow& row) {
   transaction([&] {
     guarded([&] {
-      prepared(*sql_,
-               "INSERT INTO studies (name, spec, spec_sha256, base, commit_, settings, created, updated) VALUES (?,?,?,?,?,?,?,?) "
-               "ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, spec_sha256 = excluded.spec_sha256, "
-               "base = excluded.base, commit_ = excluded.commit_, settings = excluded.settings, updated = excluded.updated",
-               row.name, row.spec, row.spec_sha256, row.base, row.commit, row.settings, row.created, row.updated)
+      prepared(
+          *sql_,
+          "INSERT INTO studies (name, spec, spec_sha256, base, commit_, settings, created, updated) VALUES "
+          "(?,?,?,?,?,?,?,?) "
+          "ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, spec_sha256 = excluded.spec_sha256, "
+          "base = excluded.base, commit_ = excluded.commit_, settings = excluded.settings, updated = excluded.updated",
+          row.name, row.spec, row.spec_sha256, row.base, row.commit, row.settings, row.created, row.updated)
           .exec();
     });
   });

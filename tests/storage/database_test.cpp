@@ -38,8 +38,14 @@ class DatabaseTest : public testing::Test {
     RunRow run{.run_id = "r1", .config = "config"};
     run.figures = {.context = 128, .tokens = 1000, .params_total = 7, .flops_per_token_with_head = 6.0};
     EXPECT_TRUE(db.add_run(run));
-    db.put_cell({.study = "s", .run_id = "r1", .family = "a", .size = "1M", .budget_flops = 1e9, .role = "trunk",
-                 .cluster = "r1", .checkpoint_at = {100, 200}});
+    db.put_cell({.study = "s",
+                 .run_id = "r1",
+                 .family = "a",
+                 .size = "1M",
+                 .budget_flops = 1e9,
+                 .role = "trunk",
+                 .cluster = "r1",
+                 .checkpoint_at = {100, 200}});
     db.put_cell({.study = "s", .run_id = "r1", .family = "b", .size = "1M", .budget_flops = 1e9, .cluster = "r1"});
   }
 
