@@ -13,11 +13,13 @@ struct VectorOf;
 template <>
 struct VectorOf<float> {
   using Type [[gnu::vector_size(32)]] = float;
+  using Unaligned [[gnu::vector_size(32), gnu::aligned(4), gnu::may_alias]] = float;
   using Mask [[gnu::vector_size(32)]] = int32_t;
 };
 template <>
 struct VectorOf<double> {
   using Type [[gnu::vector_size(32)]] = double;
+  using Unaligned [[gnu::vector_size(32), gnu::aligned(8), gnu::may_alias]] = double;
   using Mask [[gnu::vector_size(32)]] = int64_t;
 };
 template <class T>
@@ -27,16 +29,14 @@ inline constexpr int64_t kLanes = static_cast<int64_t>(32 / sizeof(T));
 
 constexpr int64_t round_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 
-/// Unaligned load and store.
+/// Unaligned load and store. Not by memcpy: GCC 12 moves that in halves through the stack, six times slower.
 template <class T>
 inline Vec<T> load(const T* p) {
-  Vec<T> v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
+  return *reinterpret_cast<const typename VectorOf<T>::Unaligned*>(p);
 }
 template <class T>
 inline void store(T* p, Vec<T> v) {
-  std::memcpy(p, &v, sizeof v);
+  *reinterpret_cast<typename VectorOf<T>::Unaligned*>(p) = v;
 }
 /// The first `count` lanes (0 < count ≤ kLanes), the others 0; nothing behind them is touched.
 template <class T>

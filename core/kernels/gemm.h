@@ -1,0 +1,34 @@
+#pragma once
+
+#include "core/tensor/exec.h"
+#include "core/tensor/tensor.h"
+
+namespace hyscale::kernels {
+
+/// out = a·b, or out += a·b. A leading batch axis (any stride) makes one product per entry. f32 or f64, all alike.
+/// In every matrix at least one of the two last strides is 1; the rows of `out` have unit stride.
+struct GemmArgs {
+  Tensor out;                // [m, n] or [batch, m, n]  written; overlaps no input
+  Tensor a;                  // [m, k] or [batch, m, k]; [.., k, m] with transpose_a
+  Tensor b;                  // [k, n] or [batch, k, n]; [.., n, k] with transpose_b
+  bool transpose_a = false;  // swaps the last two axes of `a`
+  bool transpose_b = false;
+  bool accumulate = false;  // out += instead of out =
+};
+
+/// Returns when `out` is written; runs on the OpenMP threads. The cut into tasks depends on the shapes alone, so the
+/// result does not depend on the number of threads. k == 0 is a sum without terms.
+/// Throws ShapeError if shapes, dtypes or strides break the contract; `out` is then untouched.
+void gemm(const GemmArgs& args, const Exec& exec);
+
+/// One product on the calling thread, for kernels that are parallel around it. Same contract, unchecked.
+template <class T>
+void multiply(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate = false);
+
+/// What `gemm` must compute: plain loops, each element one sum in double. Any strides. For tests.
+void reference_gemm(const GemmArgs& args);
+
+/// "oneDNN 2.6.3" or "OpenBLAS 0.3.21": for provenance.
+const char* gemm_library();
+
+}  // namespace hyscale::kernels
