@@ -20,7 +20,7 @@ struct ParameterCounts {
 struct FlopsPerToken {
   double paper = 0;      // 6 × (non-embedding parameters, norms left out) + mixer terms: no head
   double with_head = 0;  // paper + 6 × vocabulary × d_model: budgets, MFU and fits unless said otherwise
-  double executed = 0;   // what our kernels do
+  double executed = 0;   // what our kernels do: matrix products, chunked SSD, causal pairs with recomputation, head
   double six_n = 0;      // 6 × non_embedding
 };
 
@@ -43,8 +43,8 @@ struct Account {
   CacheBytes cache_bytes_per_sequence;
   std::vector<LayerAccount> layers;
 };
-Account account(const ModelConfig& model);
-Account account(const ModelConfig& model, int64_t context);  // at another length
+Account account(const ModelConfig& model);  // at the training context, caches in fp32
+Account account(const ModelConfig& model, int64_t context, Precision precision = Precision::fp32);
 
 /// Every parameter of the model in allocation order, full names.
 std::vector<ParameterSpec> parameter_list(const ModelConfig& model);

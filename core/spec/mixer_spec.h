@@ -42,7 +42,8 @@ struct ParameterSpec {
   }
 };
 
-/// What a mixer costs besides 6 × its parameters. Per token of a sequence of `context` tokens, forward + backward.
+/// What a mixer costs besides 6 × its paper_parameters(). Per token of a sequence of `context` tokens, forward +
+/// backward.
 struct MixerFlops {
   double paper = 0;     // the seed paper's formula (reference cost_formulae.md)
   double executed = 0;  // what our kernels do: chunked SSD, causal tiles, recomputation

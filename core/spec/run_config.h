@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,14 @@ struct RunConfig {
 RunConfig load_run_config(const std::string& path, const std::vector<std::string>& overrides = {});
 RunConfig parse_run_config(const std::string& text, const std::string& name,
                            const std::vector<std::string>& overrides = {});
+
+/// The file with every block of `model.mixers`, also those that the stack leaves out: what a study builds families
+/// from.
+struct RunFile {
+  RunConfig config;
+  std::map<std::string, std::shared_ptr<const MixerSpec>> mixers;
+};
+RunFile load_run_file(const std::string& path, const std::vector<std::string>& overrides = {});
 
 /// The file again: fully expanded, readable by load_run_config, round-trips to an equal run id.
 std::string to_yaml(const RunConfig& config);

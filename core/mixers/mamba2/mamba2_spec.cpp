@@ -39,11 +39,12 @@ int64_t Mamba2Spec::paper_parameters(int64_t d_model) const {
 // Multiply-adds count 2 FLOPs. Q = tokens of a chunk, s = d_ssm, n = d_state, g = groups.
 // Forward: C Bᵀ 2Qng, its product with x 2Qs, chunk states 2ns, their reading through C 2ns.
 // Backward: C Bᵀ again and its two gradients 6Qng; dy xᵀ and the gradient of x inside the chunk 4Qs; gradients of x, B
-// and C through the states and the backward walk over states 8ns. The convolution costs 2 per tap forward, 4 backward.
+// and C through the states and the backward walk over states 8ns. The convolution costs 6 per tap and channel, of which
+// 6 × paper_parameters holds x's share.
 MixerFlops Mamba2Spec::flops_per_token(int64_t, int64_t context) const {
   const auto s = static_cast<double>(d_ssm), n = static_cast<double>(d_state), g = static_cast<double>(groups);
   const auto q = static_cast<double>(std::min(chunk, context));
-  const double convolution = 6.0 * static_cast<double>(conv * conv_width());
+  const double convolution = 6.0 * static_cast<double>(conv) * 2 * g * n;
   return {.paper = 3 * (9 * s * n + 2 * s), .executed = 8 * q * n * g + 6 * q * s + 12 * n * s + convolution};
 }
 

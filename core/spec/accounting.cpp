@@ -1,0 +1,99 @@
+#include "core/spec/accounting.h"
+
+#include <cmath>
+#include <fmt/format.h>
+
+namespace hyscale::spec {
+
+static ParameterSpec norm(std::string name, int64_t width) {
+  return {.name = std::move(name), .shape = {width}, .init = {InitKind::constant, 1, 0}, .decay = false};
+}
+
+static std::vector<ParameterSpec> ffn_parameters(const SwigluConfig& ffn, int64_t d_model) {
+  const Init normal{InitKind::normal, kInitDeviation, 0};
+  return {{.name = "gate_up.weight", .shape = {2 * ffn.d_ff, d_model}, .init = normal},
+          {.name = "down.weight", .shape = {d_model, ffn.d_ff}, .init = normal, .writes_residual = true}};
+}
+
+static void append(std::vector<ParameterSpec>& list, std::vector<ParameterSpec> more, const std::string& prefix) {
+  for (ParameterSpec& parameter : more) {
+    parameter.name = prefix + parameter.name;
+    list.push_back(std::move(parameter));
+  }
+}
+
+static int residual_writes(const ModelConfig& model) {
+  int writes = 0;
+  for (const BlockConfig& block : model.stack) writes += block.ffn ? 2 : 1;
+  return writes;
+}
+
+std::vector<ParameterSpec> parameter_list(const ModelConfig& model) {
+  const int64_t d = model.d_model;
+  std::vector<ParameterSpec> list{
+      {.name = "embedding.weight", .shape = {model.vocabulary, d}, .init = {InitKind::normal, kInitDeviation, 0}}};
+  for (size_t n = 0; n < model.stack.size(); ++n) {
+    const BlockConfig& block = model.stack[n];
+    const std::string layer = fmt::format("layers.{}.", n);
+    list.push_back(norm(layer + "mixer_norm.weight", d));
+    append(list, block.mixer->parameters(d), layer + "mixer.");
+    if (!block.ffn) continue;
+    list.push_back(norm(layer + "ffn_norm.weight", d));
+    append(list, ffn_parameters(*block.ffn, d), layer + "ffn.");
+  }
+  list.push_back(norm("final_norm.weight", d));
+  const double shrink = 1 / std::sqrt(residual_writes(model));
+  for (ParameterSpec& parameter : list)
+    if (parameter.writes_residual) parameter.init.a *= shrink;
+  return list;
+}
+
+static int64_t count(const std::vector<ParameterSpec>& list) {
+  int64_t total = 0;
+  for (const ParameterSpec& parameter : list) total += parameter.count();
+  return total;
+}
+
+static double actual_bytes(const CacheSize& cache, Precision precision) {
+  const double element = precision == Precision::fp32 ? 4 : 2;
+  return element * static_cast<double>(cache.kv_elements + cache.conv_elements) +
+         4 * static_cast<double>(cache.state_elements);
+}
+
+Account account(const ModelConfig& model) { return account(model, model.context); }
+
+Account account(const ModelConfig& model, int64_t context, Precision precision) {
+  const int64_t d = model.d_model, embedding = model.vocabulary * d;
+  Account result;
+  int64_t non_embedding = d, paper_parameters = 0;  // d: the final norm
+  double paper_terms = 0, executed_terms = 0;
+  for (const BlockConfig& block : model.stack) {
+    const MixerFlops flops = block.mixer->flops_per_token(d, context);
+    const CacheSize cache = block.mixer->cache(context);
+    result.cache_bytes_per_sequence.paper_bf16 += cache.paper_bytes_bf16;
+    result.cache_bytes_per_sequence.actual += actual_bytes(cache, precision);
+    LayerAccount layer{.name = block.name,
+                       .mixer = std::string(block.mixer->kind()),
+                       .mixer_parameters = count(block.mixer->parameters(d)),
+                       .ffn_parameters = block.ffn ? count(ffn_parameters(*block.ffn, d)) : 0,
+                       .mixer_flops = flops.paper};
+    non_embedding += d + layer.mixer_parameters + (block.ffn ? d + layer.ffn_parameters : 0);
+    paper_parameters += block.mixer->paper_parameters(d) + layer.ffn_parameters;
+    paper_terms += flops.paper;
+    executed_terms += flops.executed;
+    result.layers.push_back(std::move(layer));
+  }
+  result.params = {.total = non_embedding + embedding,
+                   .non_embedding = non_embedding,
+                   .without_head = non_embedding + embedding,  // the head is tied
+                   .active = non_embedding + embedding};
+  const double six_head = 6.0 * static_cast<double>(embedding);
+  const double paper = 6.0 * static_cast<double>(paper_parameters) + paper_terms;
+  result.train_flops_per_token = {.paper = paper,
+                                  .with_head = paper + six_head,
+                                  .executed = 6.0 * static_cast<double>(paper_parameters) + six_head + executed_terms,
+                                  .six_n = 6.0 * static_cast<double>(non_embedding)};
+  return result;
+}
+
+}  // namespace hyscale::spec

@@ -1,0 +1,91 @@
+#include <nlohmann/json.hpp>
+
+#include "core/base/hash.h"
+#include "core/spec/run_config.h"
+
+namespace hyscale::spec {
+
+using nlohmann::json;  // objects keep their keys sorted, numbers have one spelling per type
+
+static const ModelConfig kModel{};
+static const DataConfig kData{};
+static const TrainConfig kTrain{};
+
+static const char* word(ScheduleKind kind) {
+  switch (kind) {
+    case ScheduleKind::trapezoid:
+      return "trapezoid";
+    case ScheduleKind::cosine:
+      return "cosine";
+    case ScheduleKind::constant:
+      return "constant";
+  }
+  return "";
+}
+
+static const char* word(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::bf16:
+      return "bf16";
+    case Precision::fp8:
+      return "fp8";
+  }
+  return "";
+}
+
+static json canonical_model(const ModelConfig& model) {
+  json stack = json::array();
+  for (const BlockConfig& block : model.stack) {
+    json layer{{"mixer", block.mixer->canonical()}};
+    if (block.ffn) layer["ffn"] = {{"kind", "swiglu"}, {"d_ff", block.ffn->d_ff}};
+    stack.push_back(std::move(layer));
+  }
+  json result{{"vocabulary", model.vocabulary},
+              {"context", model.context},
+              {"d_model", model.d_model},
+              {"stack", std::move(stack)}};
+  if (model.norm_epsilon != kModel.norm_epsilon) result["norm_epsilon"] = model.norm_epsilon;
+  return result;
+}
+
+static json canonical_data(const DataConfig& data, const CorpusIdentity& corpus) {
+  json result{{"corpus_sha256", corpus.corpus_sha256}, {"tokenizer_sha256", corpus.tokenizer_sha256}};
+  if (data.seed != kData.seed) result["seed"] = data.seed;
+  if (data.cross_document != kData.cross_document) result["cross_document"] = data.cross_document;
+  return result;
+}
+
+static json canonical_train(const TrainConfig& train) {
+  const OptimizerConfig &optimizer = train.optimizer, &usual = kTrain.optimizer;
+  json adamw{{"kind", "adamw"}, {"lr", optimizer.lr}};
+  if (optimizer.betas != usual.betas) adamw["betas"] = optimizer.betas;
+  if (optimizer.epsilon != usual.epsilon) adamw["epsilon"] = optimizer.epsilon;
+  if (optimizer.weight_decay != usual.weight_decay) adamw["weight_decay"] = optimizer.weight_decay;
+  if (optimizer.clip != usual.clip) adamw["clip"] = optimizer.clip;
+  json schedule{{"kind", word(train.schedule.kind)}};
+  if (train.schedule.warmup_tokens != 0) schedule["warmup_tokens"] = train.schedule.warmup_tokens;
+  if (train.schedule.cooldown_tokens != 0) schedule["cooldown_tokens"] = train.schedule.cooldown_tokens;
+  json result{{"tokens", train.tokens},
+              {"batch_tokens", train.batch_tokens},
+              {"optimizer", std::move(adamw)},
+              {"schedule", std::move(schedule)}};
+  if (train.precision != kTrain.precision) result["precision"] = word(train.precision);
+  if (train.seed != kTrain.seed) result["seed"] = train.seed;
+  return result;
+}
+
+std::string canonical_form(const RunConfig& config, const CorpusIdentity& corpus) {
+  return json{{"semantics", kSemanticsVersion},
+              {"model", canonical_model(config.model)},
+              {"data", canonical_data(config.data, corpus)},
+              {"train", canonical_train(config.train)}}
+      .dump();
+}
+
+std::string run_id(const RunConfig& config, const CorpusIdentity& corpus) {
+  return sha256_hex(canonical_form(config, corpus));
+}
+
+}  // namespace hyscale::spec
