@@ -48,8 +48,7 @@ void YamlValue::problem(std::string what, std::string remedy, std::string why) c
   state_->problems->add({std::move(what), std::move(why), std::move(remedy), at()});
 }
 
-// 65536, 64K, 2M, 1.5B, 3e14. K, M, B, T are powers of 1000, the field's habit for parameters and tokens.
-static std::optional<double> parse_number(const std::string& text) {
+std::optional<double> parse_number(const std::string& text) {
   double value = 0;
   const char* end = text.data() + text.size();
   const auto [rest, failure] = std::from_chars(text.data(), end, value);

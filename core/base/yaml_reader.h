@@ -30,6 +30,10 @@ namespace hyscale {
 /// Integers may be written 65536, 64K, 3e14, 2M; doubles likewise.
 class YamlMap;
 
+/// 65536, 64K, 2M, 1.5B, 3e14; nothing when it is no number. K, M, B, T are powers of 1000, the field's habit for
+/// parameters and tokens.
+std::optional<double> parse_number(const std::string& text);
+
 struct Range {
   double min = -1e300;
   double max = 1e300;

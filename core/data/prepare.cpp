@@ -1,0 +1,201 @@
+#include "core/data/prepare.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
+#include <memory>
+#include <optional>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/hash.h"
+#include "core/base/yaml_reader.h"
+#include "core/data/corpus.h"
+#include "core/data/corpus_writer.h"
+#include "core/data/documents.h"
+#include "core/data/smallest_keys.h"
+#include "core/data/tokenizer.h"
+#include "core/tensor/parallel_for.h"
+
+namespace hyscale::data {
+namespace {
+
+namespace fs = std::filesystem;
+using ReportProgress = std::function<void(const PrepareProgress&)>;
+
+constexpr int64_t kTokenizerSample = 64'000'000;  // bytes
+constexpr int64_t kBatchBytes = 4'000'000;        // of text that is encoded at once
+constexpr int64_t kLargestVocabulary = int64_t{1} << 24;
+
+uint64_t document_key(const std::string& purpose, const std::string& text) {
+  Sha256 hash;
+  hash.update(purpose + "\n");
+  hash.update(text);
+  return std::stoull(hash.hex().substr(0, 16), nullptr, 16);
+}
+
+std::string without_last_slash(const fs::path& path) {
+  return (path.has_filename() ? path : path.parent_path()).string();
+}
+
+void check(const PrepareOptions& options) {
+  Problems problems;
+  const double fraction = options.validation_fraction;
+  if (options.validation_tokens == 0 && !(fraction > 0 && fraction < 1))
+    problems.add({.what = fmt::format("--validation {} is no fraction between 0 and 1", fraction),
+                  .remedy = "--validation 0.01 keeps one document in a hundred"});
+  if (fs::exists(options.out) && !(fs::is_directory(options.out) && fs::is_empty(options.out)) &&
+      !fs::exists(options.out + "/manifest.json"))
+    problems.add({.what = fmt::format("{} exists and is no corpus", options.out), .remedy = "choose another --out"});
+  problems.throw_if_any();
+}
+
+/// One pass over all inputs, in batches, with progress.
+class Pass {
+ public:
+  Pass(const std::vector<std::string>& files, const PrepareOptions& options, std::string doing,
+       const ReportProgress& progress)
+      : reader_(files, options.field), state_{.doing = std::move(doing)}, progress_(progress) {}
+
+  /// The next documents, about kBatchBytes of text; none at the end. Throws what the reader found wrong at the end.
+  std::vector<std::string> next() {
+    std::vector<std::string> texts;
+    std::string text;
+    for (int64_t bytes = 0; bytes < kBatchBytes && reader_.next(text);) {
+      bytes += static_cast<int64_t>(text.size());
+      state_.bytes += static_cast<int64_t>(text.size());
+      ++state_.documents;
+      texts.push_back(std::move(text));
+    }
+    state_.file = reader_.current_file();
+    progress_(state_);
+    if (texts.empty()) reader_.throw_if_problems();
+    return texts;
+  }
+  bool has_problems() const { return reader_.has_problems(); }
+  int64_t blank_documents() const { return reader_.blank_documents(); }
+  int64_t bytes() const { return state_.bytes; }
+
+ private:
+  DocumentReader reader_;
+  PrepareProgress state_;
+  const ReportProgress& progress_;
+};
+
+std::unique_ptr<Tokenizer> trained_bpe(Pass pass, int64_t vocabulary, int64_t& sample_bytes) {
+  SmallestKeys<std::string> sample(kTokenizerSample);
+  for (auto texts = pass.next(); !texts.empty(); texts = pass.next())
+    for (std::string& text : texts) {
+      const auto size = static_cast<int64_t>(text.size());
+      const uint64_t key = document_key("tokenizer", text);
+      sample.add(key, size, std::move(text), [](std::string) {});
+    }
+  std::vector<std::string> chosen;
+  sample.for_each([&](std::string text) {
+    sample_bytes += static_cast<int64_t>(text.size());
+    chosen.push_back(std::move(text));
+  });
+  return train_bpe(chosen, vocabulary);
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(const PrepareOptions& options, const std::vector<std::string>& files,
+                                          const ReportProgress& progress, int64_t& sample_bytes) {
+  const std::string& word = options.tokenizer;
+  if (word == "byte") return byte_tokenizer();
+  if (word.ends_with(".model")) return load_bpe(read_file(word), word);
+  const auto size = word.starts_with("bpe:") ? parse_number(word.substr(4)) : std::nullopt;
+  if (!size || *size != std::floor(*size) || *size < 1 || *size > static_cast<double>(kLargestVocabulary))
+    throw ConfigError({.what = fmt::format("--tokenizer {} names no tokenizer", word),
+                       .remedy = "byte, bpe:4096 (any vocabulary), or a SentencePiece FILE.model"});
+  return trained_bpe(Pass(files, options, "reading text for the tokenizer", progress), static_cast<int64_t>(*size),
+                     sample_bytes);
+}
+
+struct Encoded {
+  std::vector<int32_t> ids;
+  int64_t bytes = 0;
+};
+
+std::vector<Encoded> encode(const Tokenizer& tokenizer, const std::vector<std::string>& texts) {
+  std::vector<Encoded> encoded(texts.size());
+  parallel_for(static_cast<int64_t>(texts.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      encoded[i].bytes = static_cast<int64_t>(texts[i].size());
+      encoded[i].ids.push_back(tokenizer.bos());
+      tokenizer.encode(texts[i], encoded[i].ids);
+      encoded[i].ids.push_back(tokenizer.eos());
+    }
+  });
+  return encoded;
+}
+
+/// Sends each document to its side.
+class Splitter {
+ public:
+  Splitter(const PrepareOptions& options, CorpusWriter& writer)
+      : purpose_(fmt::format("split {}", options.seed)),
+        by_tokens_(options.validation_tokens > 0),
+        threshold_(std::ldexp(options.validation_fraction, 64)),
+        smallest_(options.validation_tokens),
+        writer_(writer) {}
+
+  void add(const std::string& text, Encoded document) {
+    const uint64_t key = document_key(purpose_, text);
+    if (!by_tokens_) return writer_.add(static_cast<double>(key) < threshold_, document.ids, document.bytes);
+    const auto tokens = static_cast<int64_t>(document.ids.size());
+    smallest_.add(key, tokens, std::move(document),
+                  [&](const Encoded& other) { writer_.add(false, other.ids, other.bytes); });
+  }
+  void finish() {
+    smallest_.for_each([&](const Encoded& document) { writer_.add(true, document.ids, document.bytes); });
+  }
+
+ private:
+  std::string purpose_;
+  bool by_tokens_;
+  double threshold_;
+  SmallestKeys<Encoded> smallest_;
+  CorpusWriter& writer_;
+};
+
+bool holds_the_same(const spec::CorpusManifest& wanted) {
+  if (!fs::exists(wanted.directory + "/manifest.json")) return false;
+  const Corpus there(wanted.directory);
+  there.verify();
+  const auto& identity = there.manifest().identity;
+  if (identity.corpus_sha256 == wanted.identity.corpus_sha256 &&
+      identity.tokenizer_sha256 == wanted.identity.tokenizer_sha256)
+    return true;
+  throw ConfigError({.what = fmt::format("{} holds another corpus ({} + {} tokens, this one {} + {})", wanted.directory,
+                                         there.manifest().train_tokens, there.manifest().validation_tokens,
+                                         wanted.train_tokens, wanted.validation_tokens),
+                     .why = "runs that were trained on it name it by its hash",
+                     .remedy = "choose another --out, or remove the directory first"});
+}
+
+}  // namespace
+
+PreparedCorpus prepare_corpus(const PrepareOptions& options, const ReportProgress& progress) {
+  check(options);
+  const std::vector<std::string> files = find_text_files(options.inputs);
+  PreparedCorpus result;
+  const auto tokenizer = make_tokenizer(options, files, progress, result.tokenizer_sample);
+  const std::string out = without_last_slash(fs::weakly_canonical(options.out));
+  CorpusWriter writer(out, *tokenizer);
+  Splitter splitter(options, writer);
+  Pass pass(files, options, "writing tokens", progress);
+  for (auto texts = pass.next(); !texts.empty(); texts = pass.next()) {
+    if (pass.has_problems()) continue;  // nothing will be kept: read on only to list what else is wrong
+    auto encoded = encode(*tokenizer, texts);
+    for (size_t i = 0; i < texts.size(); ++i) splitter.add(texts[i], std::move(encoded[i]));
+  }
+  splitter.finish();
+  result.manifest = writer.finish(options.name.empty() ? fs::path(out).filename().string() : options.name);
+  result.blank_documents = pass.blank_documents();
+  result.text_bytes = pass.bytes();
+  result.already_there = holds_the_same(result.manifest);
+  if (!result.already_there) writer.commit();
+  return result;
+}
+
+}  // namespace hyscale::data

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/spec/corpus_manifest.h"
+
+namespace hyscale::data {
+
+/// What `hybrid-worker data` is asked for.
+struct PrepareOptions {
+  std::vector<std::string> inputs{};  // files and directories
+  std::string tokenizer{};            // byte | bpe:4096 | FILE.model
+  std::string out{};                  // directory to make
+  std::string name{};                 // "": the last part of `out`
+  std::string field = "text";         // of .jsonl lines
+  double validation_fraction = 0.01;  // of the documents, 0 < f < 1; used when validation_tokens is 0
+  int64_t validation_tokens = 0;      // at least so many
+  int64_t seed = 0;                   // of the split
+};
+
+struct PrepareProgress {
+  std::string doing{};  // "training the tokenizer", "writing tokens"
+  std::string file{};
+  int64_t documents = 0, bytes = 0;
+};
+
+struct PreparedCorpus {
+  spec::CorpusManifest manifest;
+  bool already_there = false;    // `out` held this very corpus
+  int64_t blank_documents = 0;   // skipped: white space alone
+  int64_t tokenizer_sample = 0;  // bytes of text that byte-pair encoding was trained on
+  int64_t text_bytes = 0;        // of all documents
+};
+
+/// A document's side is a function of `seed` and its text alone, so reordered inputs keep the split and duplicates stay
+/// together. Byte-pair encoding is trained on all documents, or on a random 64 MB of them.
+/// Reads inputs as a stream, twice when it trains a tokenizer. Throws ConfigError with everything that is wrong with
+/// the inputs, or when `out` holds something else; IoError when it cannot write. Nothing half-written is left, not even
+/// when `progress` (called every few documents) throws.
+PreparedCorpus prepare_corpus(const PrepareOptions& options,
+                              const std::function<void(const PrepareProgress&)>& progress);
+
+}  // namespace hyscale::data

@@ -1,0 +1,51 @@
+#include "core/data/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/hash.h"
+
+namespace hyscale::data {
+namespace {
+
+constexpr int32_t kByteBos = 256, kByteEos = 257;
+
+class ByteTokenizer final : public Tokenizer {
+ public:
+  std::string kind() const override { return "byte"; }
+  int64_t vocabulary() const override { return 258; }
+  int32_t bos() const override { return kByteBos; }
+  int32_t eos() const override { return kByteEos; }
+  std::string file_name() const override { return "tokenizer.json"; }
+  std::string file_content() const override {
+    return fmt::format("{{\"kind\": \"byte\", \"vocabulary\": {}, \"bos\": {}, \"eos\": {}}}\n", vocabulary(), bos(),
+                       eos());
+  }
+  void encode(std::string_view text, std::vector<int32_t>& ids) const override {
+    ids.reserve(ids.size() + text.size() + 2);
+    for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+  }
+  std::string decode(std::span<const int32_t> ids) const override {
+    std::string text;
+    for (const int32_t id : ids)
+      if (id >= 0 && id < kByteBos) text += static_cast<char>(id);
+    return text;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> byte_tokenizer() { return std::make_unique<ByteTokenizer>(); }
+
+std::unique_ptr<Tokenizer> open_tokenizer(const spec::CorpusManifest& manifest) {
+  const bool byte = manifest.tokenizer == "byte";
+  const std::string path = manifest.directory + (byte ? "/tokenizer.json" : "/tokenizer.model");
+  const std::string content = read_file(path);
+  if (sha256_hex(content) != manifest.identity.tokenizer_sha256)
+    throw DamagedFile({.what = path + " is not the tokenizer that the manifest names",
+                       .remedy = "prepare the corpus again with hybrid-worker data"});
+  return byte ? byte_tokenizer() : load_bpe(content, path);
+}
+
+}  // namespace hyscale::data
