@@ -1,0 +1,142 @@
+#include <csignal>
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "core/base/clock.h"
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/yaml_reader.h"
+#include "core/data/prepare.h"
+#include "parallel/commands.h"
+
+namespace hyscale::parallel {
+namespace {
+
+struct DataArguments {
+  data::PrepareOptions options;
+  std::string validation_tokens;
+  bool json = false;
+};
+
+volatile std::sig_atomic_t interrupted = 0;
+
+/// While it lives, Ctrl-C and SIGTERM ask for an orderly end, so that temporary files are removed.
+class InterruptGuard {
+ public:
+  InterruptGuard() {
+    interrupted = 0;
+    struct sigaction ask {};
+    ask.sa_handler = [](int) { interrupted = 1; };
+    ::sigaction(SIGINT, &ask, &before_[0]);
+    ::sigaction(SIGTERM, &ask, &before_[1]);
+  }
+  ~InterruptGuard() {
+    ::sigaction(SIGINT, &before_[0], nullptr);
+    ::sigaction(SIGTERM, &before_[1], nullptr);
+  }
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+ private:
+  struct sigaction before_[2]{};
+};
+
+int64_t parse_tokens(const std::string& text) {
+  const auto count = parse_number(text);
+  if (!count || *count < 1 || *count > 1e15)
+    throw ConfigError(
+        {.what = fmt::format("--validation-tokens {} is no number of tokens", text), .remedy = "for instance 100K"});
+  return static_cast<int64_t>(*count);
+}
+
+void show(ProgressLine& line, const data::PrepareProgress& progress) {
+  if (interrupted) throw Error(ExitCode::failed, {{.what = "interrupted; nothing was left behind"}});
+  line.show(fmt::format("{}: {:.1f} MB, {} documents, {}", progress.doing, static_cast<double>(progress.bytes) * 1e-6,
+                        progress.documents, progress.file));
+}
+
+nlohmann::ordered_json to_json(const data::PreparedCorpus& prepared) {
+  const auto& m = prepared.manifest;
+  return {{"name", m.name},
+          {"directory", m.directory},
+          {"already_there", prepared.already_there},
+          {"tokenizer", m.tokenizer},
+          {"vocabulary", m.vocabulary},
+          {"train", {{"documents", m.train_documents}, {"tokens", m.train_tokens}, {"bytes", m.train_bytes}}},
+          {"validation",
+           {{"documents", m.validation_documents}, {"tokens", m.validation_tokens}, {"bytes", m.validation_bytes}}},
+          {"unigram_entropy", m.unigram_entropy},
+          {"blank_documents", prepared.blank_documents},
+          {"tokenizer_sample_bytes", prepared.tokenizer_sample},
+          {"corpus_sha256", m.identity.corpus_sha256},
+          {"tokenizer_sha256", m.identity.tokenizer_sha256}};
+}
+
+std::string split_line(const char* split, int64_t documents, int64_t tokens, int64_t bytes) {
+  return fmt::format("  {:<11}{:>12} documents {:>15} tokens {:>15} bytes\n", split, documents, tokens, bytes);
+}
+
+std::string to_text(const data::PreparedCorpus& prepared) {
+  const auto& m = prepared.manifest;
+  std::string text = fmt::format("{} in {}{}\n", m.name, m.directory,
+                                 prepared.already_there ? " (already there, with the same content)" : "");
+  text += split_line("train", m.train_documents, m.train_tokens, m.train_bytes);
+  text += split_line("validation", m.validation_documents, m.validation_tokens, m.validation_bytes);
+  text += fmt::format("  tokenizer {}, vocabulary {}; unigram entropy of the validation tokens {:.4f} nats\n",
+                      m.tokenizer, m.vocabulary, m.unigram_entropy);
+  if (prepared.tokenizer_sample > 0)
+    text += fmt::format("  tokenizer trained on {:.1f} of {:.1f} MB of text\n",
+                        static_cast<double>(prepared.tokenizer_sample) * 1e-6,
+                        static_cast<double>(prepared.text_bytes) * 1e-6);
+  if (prepared.blank_documents > 0) text += fmt::format("  {} blank documents left out\n", prepared.blank_documents);
+  return text + fmt::format("  corpus sha256 {}\n", m.identity.corpus_sha256);
+}
+
+void prepare(DataArguments arguments) {
+  if (!arguments.validation_tokens.empty())
+    arguments.options.validation_tokens = parse_tokens(arguments.validation_tokens);
+  const InterruptGuard guard;
+  ProgressLine line;
+  double shown = 0;
+  const auto prepared = data::prepare_corpus(arguments.options, [&](const data::PrepareProgress& progress) {
+    const double now = Clock::system().steady_seconds();
+    if (now - shown < 0.1 && !interrupted) return;
+    shown = now;
+    show(line, progress);
+  });
+  line.clear();
+  fmt::print("{}", arguments.json ? to_json(prepared).dump(2) + "\n" : to_text(prepared));
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("data", "Turn text into a corpus that models train on");
+  const auto arguments = std::make_shared<DataArguments>();
+  data::PrepareOptions& options = arguments->options;
+  command->add_option("TEXT", options.inputs, "Files and directories: .txt, .jsonl, also with .gz or .zst")->required();
+  command
+      ->add_option("--tokenizer", options.tokenizer,
+                   "byte; bpe:4096 trains byte-pair encoding on the text; FILE.model is a SentencePiece model")
+      ->required();
+  command->add_option("--out", options.out, "Directory to make")->required();
+  command->add_option("--name", options.name, "Name in reports (default: last part of --out)");
+  command->add_option("--field", options.field, "Field of .jsonl lines that holds the text")->capture_default_str();
+  auto* fraction =
+      command->add_option("--validation", options.validation_fraction, "Share of the documents kept for validation")
+          ->capture_default_str();
+  command->add_option("--validation-tokens", arguments->validation_tokens, "Keep at least so many tokens, e.g. 100K")
+      ->excludes(fraction);
+  command->add_option("--seed", options.seed, "Of the split into training and validation")->capture_default_str();
+  command->add_flag("--json", arguments->json, "Print the counts and hashes as JSON");
+  command->footer(
+      "A document lies on one side of the split, by its text and the seed. In .txt files a line that holds\n"
+      "only a form feed separates documents.\n"
+      "Example: hybrid-worker data books/ --tokenizer bpe:4096 --validation-tokens 1M --out "
+      "hyscale-store/corpora/books");
+  command->callback([arguments] { prepare(*arguments); });
+}
+
+}  // namespace hyscale::parallel
