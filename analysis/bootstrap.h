@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "analysis/points.h"
+
+namespace hyscale::analysis {
+
+/// How intervals are made.
+struct BootstrapOptions {
+  int resamples = 1000;  // 0 leaves intervals out
+  uint64_t seed = 0;
+  double confidence = 0.95;  // of the two-sided intervals
+};
+
+/// A two-sided interval. An end that the data leave open is infinite; NaN ends mean "not available".
+struct Interval {
+  double low = kMissing;
+  double high = kMissing;
+  bool known() const { return low == low && high == high; }
+  bool overlaps(const Interval& other) const { return low <= other.high && other.low <= high; }
+};
+
+/// Percentile interval of the replicates; infinities sort to their ends. Unknown when there are fewer than 20, because
+/// the ends would then be the extremes of a handful.
+Interval percentile_interval(std::vector<double> replicates, double confidence);
+
+/// Draws whole clusters with replacement, so that runs which share a trunk stay together.
+class ClusterResampler {
+ public:
+  explicit ClusterResampler(const std::vector<Point>& points);
+  size_t clusters() const { return members_.size(); }
+  std::vector<Point> draw(std::mt19937_64& random) const;
+
+ private:
+  std::vector<std::vector<Point>> members_;
+};
+
+}  // namespace hyscale::analysis

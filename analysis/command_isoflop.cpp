@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <fmt/format.h>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "analysis/commands.h"
+#include "analysis/input_options.h"
+#include "analysis/isoflop.h"
+#include "analysis/json_output.h"
+#include "analysis/text_output.h"
+#include "core/base/error.h"
+
+namespace hyscale::analysis {
+namespace {
+
+struct Options {
+  InputOptions input;
+  BootstrapOptions bootstrap;
+  bool json = false;
+};
+
+void fit_and_print(const Options& options) {
+  const PointSet set = load_points(options.input);
+  const std::vector<FamilyIsoFlop> families = fit_isoflop(set, options.bootstrap);
+  if (options.json)
+    fmt::print("{}\n", nlohmann::json{{"source", set.source},
+                                      {"n_is", set.n_name},
+                                      {"c_is", set.c_name},
+                                      {"confidence", options.bootstrap.confidence},
+                                      {"notices", set.notices},
+                                      {"families", list_to_json(families)}}
+                           .dump(2));
+  else
+    fmt::print("{}", isoflop_text(set, families, options.bootstrap.confidence));
+  const bool any = std::any_of(families.begin(), families.end(), [](const FamilyIsoFlop& family) {
+    return std::any_of(family.curves.begin(), family.curves.end(), [](const IsoFlopCurve& c) { return c.fitted; });
+  });
+  if (!any)
+    throw Error(ExitCode::failed, {{.what = "no budget has the three sizes that a parabola needs",
+                                    .remedy = "name the budget column (--columns budget=…), or train more sizes"}});
+}
+
+}  // namespace
+
+void add_isoflop_command(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("isoflop", "Fit a parabola in ln N to every budget, and N*(C) through their minima");
+  add_input_options(*command, options->input);
+  add_bootstrap_options(*command, options->bootstrap);
+  command->add_flag("--json", options->json, "Print JSON");
+  command->footer("Example: analyze isoflop --csv runs.csv --columns n=params,d=tokens,budget=flops,c=flops,loss=nll");
+  command->callback([options] { fit_and_print(*options); });
+}
+
+}  // namespace hyscale::analysis

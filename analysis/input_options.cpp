@@ -1,0 +1,48 @@
+#include "analysis/input_options.h"
+
+#include <cstdint>
+
+#include <CLI/CLI.hpp>
+
+#include "core/base/error.h"
+
+namespace hyscale::analysis {
+
+void add_input_options(CLI::App& command, InputOptions& options) {
+  command.add_option("study", options.study, "A study of the store");
+  command.add_option("--store", options.store, "The store (else HYSCALE_STORE, else ./hyscale-store)");
+  auto* csv = command.add_option("--csv", options.csv, "Read the points from this CSV file instead of a study");
+  csv->type_name("FILE");
+  command.add_option(
+      "--columns", options.columns,
+      "Which CSV column feeds which field: n=…,d=…,c=…,budget=…,loss=…,se=…,family=…,size=…,run=…,cluster=…");
+  command.add_option("--params", options.params, "What N counts (of a study)")
+      ->check(CLI::IsMember({"total", "non_embedding", "without_head", "active"}))
+      ->capture_default_str();
+  command.add_option("--flops", options.flops, "What C counts (of a study)")
+      ->check(CLI::IsMember({"paper", "with_head", "executed", "six_n"}))
+      ->capture_default_str();
+}
+
+void add_bootstrap_options(CLI::App& command, BootstrapOptions& options) {
+  command.add_option("--bootstrap", options.resamples, "Resamples behind the intervals; 0 leaves them out")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  command.add_option("--seed", options.seed, "Seed of the resampling")->capture_default_str();
+  command.add_option("--confidence", options.confidence, "Of the two-sided intervals")
+      ->check(CLI::Range(0.5, 0.999))
+      ->capture_default_str();
+}
+
+PointSet load_points(const InputOptions& options) {
+  if (options.study.empty() == options.csv.empty())
+    throw ConfigError(
+        Problem{.what = options.study.empty() ? "nothing to analyse" : "both a study and a CSV file are named",
+                .remedy = "name a study, or a file: --csv points.csv --columns n=params,d=tokens,loss=nll"});
+  if (!options.columns.empty() && options.csv.empty())
+    throw ConfigError(
+        Problem{.what = "--columns belongs to --csv FILE", .remedy = "leave it out, a study names its columns"});
+  return points_from_csv(options.csv, parse_columns(options.columns));
+}
+
+}  // namespace hyscale::analysis

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "analysis/chinchilla_fit.h"
+#include "analysis/isoflop.h"
+#include "analysis/points.h"
+
+namespace hyscale::analysis {
+
+/// Machine-readable forms in full precision. A missing number is null; an interval's open end is null and named in its
+/// "open" list, an interval that is not available is null.
+nlohmann::json to_json(const Interval& interval);
+nlohmann::json to_json(const PointSet& set);
+nlohmann::json to_json(const FamilyFit& fit);
+nlohmann::json to_json(const FamilyIsoFlop& family);
+nlohmann::json number_or_null(double value);
+
+template <class T>
+nlohmann::json list_to_json(const std::vector<T>& items);
+
+}  // namespace hyscale::analysis

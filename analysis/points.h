@@ -1,0 +1,50 @@
+#pragma once
+
+#include <limits>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hyscale::analysis {
+
+inline constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+
+/// One finished training as the fits see it.
+struct Point {
+  std::string family = {};
+  std::string size = {};             // label, may be empty
+  double budget = 0;                 // FLOPs asked for; 0 when the point belongs to no isoFLOP curve
+  double n = 0;                      // parameters
+  double d = 0;                      // tokens trained on
+  double c = 0;                      // FLOPs spent
+  double loss = 0;                   // validation loss, nats per token
+  double standard_error = kMissing;  // of the loss
+  std::string run = {};              // id, or "row 12" of a CSV
+  std::string cluster = {};          // runs that share a trunk are not independent
+};
+
+struct PointSet {
+  std::string source = {};   // study or file, for headings
+  std::string n_name = "n";  // which convention n is in: "non_embedding", or the CSV's column
+  std::string c_name = "c";  // likewise: "with_head", …
+  std::vector<Point> points = {};
+  std::vector<std::string> notices = {};  // what was assumed or left out
+
+  std::vector<std::string> families() const;  // in order of appearance
+  std::vector<double> budgets() const;        // ascending, without 0
+  std::vector<Point> of(const std::string& family) const;
+  std::vector<Point> of(const std::string& family, double budget) const;
+};
+
+/// Which CSV column feeds which field, from "n=params,d=tokens,…". A field that is not named takes the column of its
+/// own name when the file has one. Fields: n d c budget loss se family size run cluster.
+using ColumnMap = std::map<std::string, std::string>;
+/// Throws ConfigError on an unknown or repeated field.
+ColumnMap parse_columns(const std::string& text);
+
+/// Reads points from a CSV file. `n`, `loss` and one of `d`, `c` are needed; the other is then filled in by C = 6 N D,
+/// with a notice. Throws ConfigError with every bad cell at file:line:column.
+PointSet points_from_csv(const std::string& path, const ColumnMap& columns);
+
+}  // namespace hyscale::analysis

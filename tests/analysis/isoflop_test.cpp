@@ -1,0 +1,139 @@
+#include "analysis/isoflop.h"
+
+#include <cstdlib>
+#include <gmock/gmock.h>
+
+#include "tests/analysis/synthetic.h"
+
+namespace hyscale::analysis {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+std::vector<Point> on_a_parabola(double best_n, double budget, double curvature, const std::vector<double>& sizes) {
+  std::vector<Point> points;
+  for (const double n : sizes) {
+    const double x = std::log(n / best_n);
+    points.push_back({.family = "x",
+                      .budget = budget,
+                      .n = n,
+                      .d = budget / (6 * n),
+                      .c = budget,
+                      .loss = 3 + curvature * x * x,
+                      .run = std::to_string(n),
+                      .cluster = std::to_string(n)});
+  }
+  return points;
+}
+
+TEST(IsoFlop, FindsThePlantedMinimumAndExponent) {
+  PointSet set;
+  for (const double budget : {1e16, 1e17, 1e18}) {
+    const double best = 1e6 * std::pow(budget / 1e16, 0.53);
+    const auto points = on_a_parabola(best, budget, 0.05, {best / 5, best / 2, best, best * 3, best * 6});
+    set.points.insert(set.points.end(), points.begin(), points.end());
+  }
+  const FamilyIsoFlop family = fit_isoflop(set, {.resamples = 50})[0];
+  EXPECT_NEAR(family.curves[1].n / (1e6 * std::pow(10, 0.53)), 1, 1e-9);
+  EXPECT_NEAR(family.curves[1].loss, 3, 1e-12);
+  EXPECT_TRUE(family.curves[1].interior);
+  EXPECT_NEAR(family.size_law.exponent, 0.53, 1e-9);
+  EXPECT_NEAR(family.token_law.exponent, 0.47, 1e-9);
+}
+
+TEST(IsoFlop, CountsSizesOnEachSideOfTheMinimum) {
+  PointSet set;
+  set.points = on_a_parabola(1e6, 1e16, 0.05, {5e5, 2e6, 4e6, 4e6, 8e6});
+  const IsoFlopCurve curve = fit_isoflop(set, {})[0].curves[0];
+  EXPECT_EQ(curve.sizes_below, 1);
+  EXPECT_EQ(curve.sizes_above, 3);
+  EXPECT_THAT(curve.warnings, Contains(HasSubstr("weakly held")));
+}
+
+TEST(IsoFlop, KeepsAMinimumOutsideTheSizesOutOfThePowerLaw) {
+  PointSet set;
+  set.points = on_a_parabola(1e6, 1e16, 0.05, {2e6, 4e6, 8e6, 16e6});
+  const FamilyIsoFlop family = fit_isoflop(set, {})[0];
+  EXPECT_FALSE(family.curves[0].interior);
+  EXPECT_THAT(family.curves[0].warnings, Contains(HasSubstr("add smaller models")));
+  EXPECT_FALSE(family.size_law.known);
+}
+
+TEST(IsoFlop, ReportsNoMinimumWhenTheParabolaOpensDownwards) {
+  PointSet set;
+  set.points = on_a_parabola(1e6, 1e16, -0.05, {2.5e5, 5e5, 1e6, 2e6});
+  const IsoFlopCurve curve = fit_isoflop(set, {})[0].curves[0];
+  EXPECT_FALSE(curve.opens_upwards);
+  EXPECT_TRUE(std::isnan(curve.n));
+  EXPECT_THAT(curve.warnings, Contains(HasSubstr("opens downwards")));
+}
+
+TEST(IsoFlop, GivesNoIntervalWhenThreePointsLeaveNoFreedom) {
+  PointSet set;
+  set.points = on_a_parabola(1e6, 1e16, 0.05, {5e5, 1e6, 3e6});
+  const FamilyIsoFlop family = fit_isoflop(set, {})[0];
+  EXPECT_TRUE(family.curves[0].fitted);
+  EXPECT_FALSE(family.curves[0].n_interval.known());
+  EXPECT_THAT(family.warnings, Contains(HasSubstr("no intervals")));
+}
+
+TEST(IsoFlop, LeavesTheIntervalOpenWhereTheDataDoNotCloseIt) {
+  PointSet set;
+  set.points = on_a_parabola(1e6, 1e16, 0.001, {5e5, 7e5, 1e6, 1.5e6, 2e6});
+  const std::vector<double> noise = {0.004, -0.006, 0.005, -0.004, 0.003};
+  for (size_t i = 0; i < noise.size(); ++i) set.points[i].loss += noise[i];
+  const IsoFlopCurve curve = fit_isoflop(set, {})[0].curves[0];
+  ASSERT_TRUE(curve.opens_upwards);
+  EXPECT_TRUE(std::isinf(curve.n_interval.high) || curve.n_interval.low == 0);
+}
+
+TEST(IsoFlop, TakesTokensFromThePointsOwnCost) {
+  PointSet set;
+  set.points = on_a_parabola(1e6, 1e16, 0.05, {2.5e5, 5e5, 1e6, 2e6, 4e6});
+  for (Point& point : set.points) point.d = point.c / (6 * point.n + 2e7);  // a head that outweighs the body
+  const IsoFlopCurve curve = fit_isoflop(set, {})[0].curves[0];
+  EXPECT_NEAR(curve.d / (1e16 / (6e6 + 2e7)), 1, 1e-6);
+}
+
+TEST(IsoFlop, DoesNotFollowOneOutlierAmongManyPoints) {
+  PointSet set;
+  set.points = on_a_parabola(1e6, 1e16, 0.05, {1e5, 2e5, 4e5, 7e5, 1e6, 1.5e6, 2.5e6, 5e6, 1e7});
+  std::mt19937_64 random(4);
+  std::normal_distribution<double> noise(0, 1e-3);
+  for (Point& point : set.points) point.loss += noise(random);
+  set.points[7].loss += 0.1;
+  EXPECT_NEAR(fit_isoflop(set, {})[0].curves[0].n / 1e6, 1, 0.1);
+}
+
+struct Refit {
+  const char* family;
+  double first_n, last_n, first_loss, last_loss, exponent;
+};
+
+// arXiv 2510.04800, Tables 14 and 15; the paper prints no optima. The expected figures come from a refit that shares no
+// code with this one (ordinary quadratics in ln N, a line through ln N*).
+TEST(IsoFlop, RefitsThePublishedTablesAsAnIndependentProgramDoes) {
+  const std::string root = std::getenv("HYSCALE_SOURCE_DIR") == nullptr ? "." : std::getenv("HYSCALE_SOURCE_DIR");
+  const PointSet set =
+      points_from_csv(root + "/studies/reference/isoflop_points.csv",
+                      parse_columns("n=n_nonembedding,d=tokens,c=budget_flops,budget=budget_flops,loss=nll,size=size"));
+  const std::vector<FamilyIsoFlop> families = fit_isoflop(set, {.resamples = 0});
+  const std::vector<Refit> expected = {{"llama", 0.29e9, 1.49e9, 3.150, 2.749, 0.56},
+                                       {"mamba", 0.34e9, 2.01e9, 3.065, 2.685, 0.60},
+                                       {"inter_hybrid", 0.35e9, 2.61e9, 3.039, 2.672, 0.67},
+                                       {"intra_hybrid", 0.36e9, 2.33e9, 3.036, 2.674, 0.62}};
+  ASSERT_EQ(families.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const FamilyIsoFlop& family = families[i];
+    EXPECT_EQ(family.family, expected[i].family);
+    EXPECT_NEAR(family.curves.front().n, expected[i].first_n, 0.005e9);
+    EXPECT_NEAR(family.curves.back().n, expected[i].last_n, 0.005e9);
+    EXPECT_NEAR(family.curves.front().loss, expected[i].first_loss, 0.0006);
+    EXPECT_NEAR(family.curves.back().loss, expected[i].last_loss, 0.0006);
+    EXPECT_NEAR(family.size_law.exponent, expected[i].exponent, 0.006);
+  }
+}
+
+}  // namespace
+}  // namespace hyscale::analysis
