@@ -91,16 +91,20 @@ std::string temporary_name(const std::string& path) {
   return fmt::format("{}.tmp-{}-{}", path, host.data(), ::getpid());
 }
 
-void write_file_atomically(const std::string& path, std::string_view content) {
-  const std::string temporary = temporary_name(path);
+void write_synced_file(const std::string& path, std::string_view content) {
   try {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC, "create");
+    const Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC, "create");
     file.write(content);
     file.sync();
   } catch (...) {
-    ::unlink(temporary.c_str());
+    ::unlink(path.c_str());
     throw;
   }
+}
+
+void write_file_atomically(const std::string& path, std::string_view content) {
+  const std::string temporary = temporary_name(path);
+  write_synced_file(temporary, content);
   commit_file(temporary, path);
 }
 

@@ -15,6 +15,10 @@ std::string read_file(const std::string& path);
 /// temporary name, write, fsync, rename, fsync of the directory. Throws IoError; the old content then stays.
 void write_file_atomically(const std::string& path, std::string_view content);
 
+/// Writes a whole new file and syncs it. Throws IoError; no file is then left. With commit_file after a check of one's
+/// own, the long way to write_file_atomically.
+void write_synced_file(const std::string& path, std::string_view content);
+
 /// fsync of a file and of the directory that names it.
 void sync_file(const std::string& path);
 void sync_directory(const std::string& path);

@@ -24,8 +24,10 @@ struct RunDirectory {
 };
 
 enum class WorkerState { running, done, stopped, diverged, failed };  // stopped: checkpointed, wants to be requeued
+std::string to_string(WorkerState state);                             // "running"
+WorkerState worker_state(const std::string& word);                    // throws std::invalid_argument for another word
 
-/// status.json, replaced by rename at every log interval: what the worker last said of itself.
+/// status.json, replaced by rename once a second at most and at the end: what the worker last said of itself.
 struct RunStatus {
   std::string run_id;
   WorkerState state = WorkerState::running;
@@ -45,6 +47,7 @@ struct RunStatus {
 };
 /// nullopt when there is no status yet; throws DamagedFile when it is no status file.
 std::optional<RunStatus> read_status(const RunDirectory& run);
+/// Atomic for readers always; waits for the disk only when the state is not `running`.
 void write_status(const RunDirectory& run, const RunStatus& status);
 
 /// One optimizer step.
