@@ -16,6 +16,9 @@ endif()
 add_library(hyscale_warnings INTERFACE)
 add_library(Hyscale::warnings ALIAS hyscale_warnings)
 target_compile_options(hyscale_warnings INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wmissing-declarations -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(hyscale_warnings INTERFACE -Wno-restrict) # g++ 12 cries wolf at "text" + std::string when optimising
+endif()
 
 add_library(hyscale_settings INTERFACE)
 add_library(Hyscale::settings ALIAS hyscale_settings)

@@ -25,13 +25,15 @@ sub blocks {
 sub without_markup {
   my ($text) = @_;
   $text =~ s/\s+/ /g;
+  $text =~ s{</note><w\b}{</note> <w}g;    # a note may stand where the space should be
   $text =~ s{<(note|table|catchWord|rdg)\b[^>]*(?<!/)>.*?</\1>}{}g;
   $text =~ s{<title\b[^>]*>(.*?)</title>}{\n\n$1\n\n}g;
   $text =~ s{<div\b[^>]*type="(?:x-p|paragraph|introduction)"[^>]*>}{\n\n}g;
   $text =~ s{<milestone\b[^>]*type="x-p"[^>]*>}{\n\n}g;
   $text =~ s{</?(?:lg|list|chapter)\b[^>]*>}{\n\n}g;
-  $text =~ s{<(?:l|lb|item)\b[^>]*>}{\n}g;
+  $text =~ s{<(?:l\b(?![^>]*\beID=)|lb\b|item\b)[^>]*>}{\n}g;
   $text =~ s/<[^>]*>//g;
+  $text =~ s/\n\s*Chapter Outline\s*\n/\n\n/g;    # a table, left out above
   $text = plain_entities($text);
   $text =~ s/\xc2\xb6\s*//g;       # pilcrow signs
   $text =~ s/[ \t]+/ /g;
