@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/spec/run_config.h"
+
 namespace hyscale::studies {
 
 /// A question asked before the runs are seen: is `compare[0]` better than `compare[1]` by `difference` at `flops`?
@@ -34,12 +36,12 @@ struct FamilySpec {
   std::vector<std::string> set;             // "a.b=c": applied to the base file
 };
 
-/// `1M`, or an explicit {name, d_model, layers}.
+/// `1M` (shape from studies/families/ladder.h), or an explicit {name, d_model, layers[, d_ff]}.
 struct SizeSpec {
   std::string name;
-  double target = 0;                // non-embedding parameters; 0: whatever the first family comes to
+  double target = 0;                // non-embedding parameters; 0: what the first family comes to with d_ff
   int64_t d_model = 0, layers = 0;  // 0: from the ladder
-  int64_t d_ff = 0;                 // explicit shapes only; 0: 8/3 d_model
+  int64_t d_ff = 0;                 // explicit shapes only, of the first family; 0: 8/3 d_model
 };
 
 /// lr(N) = value × (N / at)^exponent, at most `max`.
@@ -53,6 +55,7 @@ struct LearningRateRule {
 };
 
 struct ScheduleRule {
+  spec::ScheduleKind kind = spec::ScheduleKind::trapezoid;
   double warmup = 0;          // fraction of the smallest budget that a size keeps; 0 when warmup_tokens is given
   int64_t warmup_tokens = 0;  // absolute
   double cooldown = 0;        // fraction of the run

@@ -62,6 +62,12 @@ std::string HybridSpec::to_yaml() const {
       fusion == HybridFusion::subtract ? "subtract" : "add");
 }
 
+static int64_t largest_divisor_up_to(int64_t value, int64_t limit) {
+  int64_t divisor = std::max<int64_t>(1, limit);
+  while (value % divisor != 0) --divisor;
+  return divisor;
+}
+
 // The paper's split: queries and keys of half the width, values of the full one; half the Mamba width.
 std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& scale) const {
   auto spec = std::make_shared<HybridSpec>(*this);
@@ -70,7 +76,7 @@ std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& scale) c
     if (const AttentionSpec* attention = as_attention(*whole)) {
       auto half = std::make_shared<AttentionSpec>(*attention);
       half->heads = std::max<int64_t>(1, attention->heads / 2);
-      half->kv_heads = std::max<int64_t>(1, half->heads / scale.heads_per_kv_head);
+      half->kv_heads = largest_divisor_up_to(half->heads, half->heads / scale.heads_per_kv_head);
       branch = half;
     } else if (const Mamba2Spec* mamba = as_mamba2(*whole)) {
       auto half = std::make_shared<Mamba2Spec>(*mamba);

@@ -1,0 +1,137 @@
+#include "studies/study_spec.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <set>
+
+#include "core/base/files.h"
+#include "core/base/yaml_reader.h"
+#include "studies/spec_parser.h"
+
+namespace hyscale::studies {
+
+static bool is_name(const std::string& name) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; };
+  return !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), plain);
+}
+
+static std::vector<SizeSpec> parse_sizes(const YamlValue& list) {
+  std::vector<SizeSpec> sizes;
+  std::set<std::string> names;
+  for (const YamlValue& item : list.as_sequence()) {
+    SizeSpec size;
+    if (item.is_map()) {
+      YamlMap map = item.as_map();
+      size.name = map.required<std::string>("name");
+      size.d_model = map.required<int64_t>("d_model", {.min = 8, .max = 1e6});
+      size.layers = map.required<int64_t>("layers", {.min = 1, .max = 1e4});
+      size.target = map.optional<double>("parameters", 0, {.min = 1e3, .max = 1e13});
+      size.d_ff = map.optional<int64_t>("d_ff", 0, {.min = 1, .max = 1e7});
+      if (size.d_ff > 0 && size.target > 0)
+        map.problem_at("d_ff", "give parameters or d_ff, not both", "d_ff is solved from parameters");
+      map.finish();
+    } else {
+      size.name = item.text();
+      size.target = item.as<double>({.min = 1e3, .max = 1e13}).value_or(1e6);
+    }
+    if (!is_name(size.name)) item.problem(fmt::format("'{}' is no name for a size", size.name));
+    if (!names.insert(size.name).second)
+      item.problem(fmt::format("size {} is given twice", size.name), "keep one of them");
+    sizes.push_back(std::move(size));
+  }
+  return sizes;
+}
+
+static std::vector<double> parse_budgets(YamlMap map) {
+  for (const char* kind : {"tokens", "tokens_per_parameter"})
+    if (map.has(kind))
+      map.value(kind).problem(fmt::format("budgets.{} is not supported yet", kind), "use budgets: {flops: [...]}");
+  std::vector<double> budgets;
+  for (const YamlValue& item : map.value("flops").as_sequence()) {
+    const double flops = item.as<double>({.min = 1, .max = 1e30}).value_or(0);
+    if (!budgets.empty() && flops > 0 && flops < 1.05 * budgets.back())
+      item.problem(fmt::format("{} = {} is not at least 5 % above the budget before it", item.path(), item.text()),
+                   "list budgets in ascending order, clearly apart");
+    budgets.push_back(flops);
+  }
+  if (budgets.empty()) map.problem("budgets.flops names no budget", "write budgets: {flops: [1e15, 1e16]}");
+  map.finish();
+  return budgets;
+}
+
+static std::vector<int64_t> parse_seed_list(const YamlValue& list) {
+  std::vector<int64_t> seeds;
+  for (const YamlValue& item : list.as_sequence()) {
+    const int64_t seed = item.as<int64_t>({.min = 0}).value_or(0);
+    if (std::find(seeds.begin(), seeds.end(), seed) != seeds.end())
+      item.problem(fmt::format("seed {} is given twice", seed), "keep one of them");
+    seeds.push_back(seed);
+  }
+  if (list.is_sequence() && seeds.empty()) list.problem(list.path() + " is empty", "write [0]");
+  return seeds;
+}
+
+static void parse_seeds(const YamlValue& value, StudySpec& spec) {
+  if (!value.exists()) return;
+  if (value.is_sequence()) {
+    spec.seeds = parse_seed_list(value);
+    return;
+  }
+  YamlMap map = value.as_map();
+  if (map.has("default")) spec.seeds = parse_seed_list(map.value("default"));
+  for (const SizeSpec& size : spec.sizes) {
+    const YamlValue list = map.value(size.name);
+    if (list.exists()) spec.seeds_of_size[size.name] = parse_seed_list(list);
+  }
+  map.finish();
+}
+
+static void check_questions(const YamlMap& root, const StudySpec& spec) {
+  for (const Question& question : spec.questions)
+    for (const std::string& name : question.compare) {
+      const auto same = [&](const FamilySpec& family) { return family.name == name; };
+      if (name.empty() || std::any_of(spec.families.begin(), spec.families.end(), same)) continue;
+      root.problem_at("questions", fmt::format("a question compares '{}', which is no family of this study", name),
+                      "use the names under families:");
+    }
+}
+
+static void parse_head(YamlMap& root, StudySpec& spec) {
+  root.required_choice("format", {"hyscale.study/1"});
+  spec.name = root.required<std::string>("study");
+  if (!spec.name.empty() && !is_name(spec.name))
+    root.problem_at("study", fmt::format("'{}' is no name for a study", spec.name),
+                    "use letters, digits, '.', '_' and '-'", "it names files and jobs");
+  const std::string base = root.required<std::string>("base");
+  spec.base = (std::filesystem::path(spec.file).parent_path() / base).string();
+}
+
+StudySpec load_study_spec(const std::string& path) {
+  StudySpec spec;
+  spec.file = path;
+  spec.text = read_file(path);
+  Problems problems;
+  YamlMap root = YamlMap::parse(spec.text, path, problems);
+  parse_head(root, spec);
+  spec.questions = parse_questions(root.value("questions"));
+  spec.families = parse_families(root.map("families"));
+  spec.sizes = parse_sizes(root.value("sizes"));
+  spec.budgets_flops = parse_budgets(root.map("budgets"));
+  parse_seeds(root.value("seeds"), spec);
+  spec.learning_rate = parse_learning_rate(root.map("learning_rate"), spec.sizes);
+  YamlMap batch = root.map("batch");
+  spec.batch_tokens = batch.required<int64_t>("tokens", {.min = 1, .max = 1e12});
+  batch.finish();
+  spec.schedule = parse_schedule_rule(root.map("schedule"));
+  spec.limits = parse_limits(root.value("limits"));
+  spec.resources = parse_resources(root.value("resources"));
+  spec.slurm = parse_slurm(root.value("slurm"));
+  spec.evaluate = parse_evaluate(root.value("evaluate"));
+  check_questions(root, spec);
+  root.finish();
+  problems.throw_if_any();
+  return spec;
+}
+
+}  // namespace hyscale::studies
