@@ -5,7 +5,7 @@ use warnings;
 use Exporter 'import';
 our @EXPORT = qw(slurp files_below plain_entities document long_document);
 
-my $longest = 8000;    # bytes: longer texts are cut at the next end of a paragraph
+my $longest = 4000;    # bytes: longer texts are cut at the next end of a paragraph
 my %escapes = ("\n" => '\n', "\t" => '\t', '"' => '\"', '\\' => '\\\\');
 
 sub slurp {
