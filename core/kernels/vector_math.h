@@ -41,12 +41,14 @@ inline void store(T* p, Vec<T> v) {
 /// The first `count` lanes (0 < count ≤ kLanes), the others 0; nothing behind them is touched.
 template <class T>
 inline Vec<T> load_some(const T* p, int64_t count) {
+  if (count == kLanes<T>) return load(p);
   Vec<T> v{};
   std::memcpy(&v, p, static_cast<size_t>(count) * sizeof(T));
   return v;
 }
 template <class T>
 inline void store_some(T* p, Vec<T> v, int64_t count) {
+  if (count == kLanes<T>) return store(p, v);
   std::memcpy(p, &v, static_cast<size_t>(count) * sizeof(T));
 }
 template <class T>

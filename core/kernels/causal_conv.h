@@ -1,0 +1,26 @@
+#pragma once
+
+#include "core/tensor/exec.h"
+#include "core/tensor/tensor.h"
+
+namespace hyscale::kernels {
+
+/// Causal depthwise convolution with silu, as in Mamba-2 (Dao & Gu 2024):
+///   pre_t = bias + Σ_k weight[:, k] · u_{t - width + 1 + k},  out_t = silu(pre_t)
+/// Tokens before a sequence's first count as 0. Rows are sequence-major and may be windows on wider rows. f32 or f64.
+struct CausalConvArgs {
+  int64_t sequences = 0;
+  Tensor u;       // [tokens, channels], tokens a multiple of sequences
+  Tensor weight;  // [channels, width]   oldest tap first
+  Tensor bias;    // [channels]
+};
+
+/// out [tokens, channels] written; overlaps no input. Throws ShapeError.
+void causal_conv_silu(const CausalConvArgs& args, const Tensor& out, const Exec& exec);
+
+/// From dout [tokens, channels]: du [tokens, channels] written, dweight and dbias accumulated. Recomputes pre; scratch
+/// comes from exec.arena. Sums over tokens have a fixed order, whatever the number of threads.
+void causal_conv_silu_backward(const CausalConvArgs& args, const Tensor& dout, const Tensor& du, const Tensor& dweight,
+                               const Tensor& dbias, const Exec& exec);
+
+}  // namespace hyscale::kernels
