@@ -1,0 +1,48 @@
+#pragma once
+
+#include "core/kernels/causal_conv.h"
+#include "core/kernels/gated_rms_norm.h"
+#include "core/kernels/ssd.h"
+#include "core/mixers/branch.h"
+#include "core/mixers/mamba2/mamba2_spec.h"
+
+namespace hyscale::model {
+
+/// Mamba-2 at work, up to its out projection: in-projection to z | x | B | C | dt, convolution with silu over x | B |
+/// C, SSD scan, gated norm (or the gate alone). Formulae and parameters: Mamba2Spec. Every kernel reads its columns of
+/// the in-projection in place.
+class Mamba2Branch final : public Branch {
+ public:
+  Mamba2Branch(const spec::Mamba2Spec& spec, const ParameterTable& parameters, const std::string& prefix);
+  int64_t value_width() const override { return spec_.d_ssm; }
+  Tensor forward(const Tensor& x, BatchShape shape, const Exec& exec) override;
+  void backward(const Tensor& x, const Tensor& dvalue, const Tensor& dx, bool accumulate, const Exec& exec) override;
+
+ private:
+  /// Columns of a row z | x | B | C | dt, or of x | B | C behind the convolution.
+  Tensor gate(const Tensor& row) const { return row.slice(1, 0, spec_.d_ssm); }
+  Tensor conv_part(const Tensor& row) const { return row.slice(1, spec_.d_ssm, spec_.conv_width()); }
+  Tensor dt_part(const Tensor& row) const { return row.slice(1, spec_.d_ssm + spec_.conv_width(), spec_.heads()); }
+  Tensor x_part(const Tensor& row) const { return row.slice(1, 0, spec_.d_ssm); }
+  Tensor b_part(const Tensor& row) const { return row.slice(1, spec_.d_ssm, group_width()); }
+  Tensor c_part(const Tensor& row) const { return row.slice(1, spec_.d_ssm + group_width(), group_width()); }
+  int64_t group_width() const { return spec_.groups * spec_.d_state; }
+
+  kernels::CausalConvArgs conv_args() const;
+  kernels::SsdInputs scan_inputs() const;
+  kernels::GatedRmsNormArgs norm_args() const;
+
+  const spec::Mamba2Spec& spec_;
+  const Parameter &in_weight_, &conv_weight_, &conv_bias_, &dt_bias_, &a_log_, &d_;
+  const Parameter* norm_weight_;  // null: the gate alone
+
+  // of the micro-batch at work
+  kernels::SsdShape shape_;
+  Tensor in_;    // [tokens, z | x | B | C | dt]
+  Tensor conv_;  // [tokens, x | B | C]
+  Tensor y_;     // [tokens, d_ssm]
+  Tensor rstd_;  // [tokens, norm_groups]
+  kernels::SsdSaved saved_;
+};
+
+}  // namespace hyscale::model
