@@ -33,7 +33,7 @@ static void clear(View<float, 2> out) {
 }
 
 template <>
-void multiply<float>(View<const float, 2> a, View<const float, 2> b, View<float, 2> out, bool accumulate) {
+void multiply<float>(View<const float, 2> a, View<const float, 2> b, View<float, 2> out, bool accumulate, float alpha) {
   if (out.extent(0) == 0 || out.extent(1) == 0) return;
   if (a.extent(1) == 0) {
     if (!accumulate) clear(out);
@@ -46,12 +46,14 @@ void multiply<float>(View<const float, 2> a, View<const float, 2> b, View<float,
                        .b = library_matrix(b),
                        .out = out.data,
                        .out_row = std::max(out.stride(0), out.extent(1)),
-                       .accumulate = accumulate});
+                       .accumulate = accumulate,
+                       .alpha = alpha});
 }
 
 // f64 serves gradient checks only: plain loops, the innermost one along whatever is contiguous in b.
 template <>
-void multiply<double>(View<const double, 2> a, View<const double, 2> b, View<double, 2> out, bool accumulate) {
+void multiply<double>(View<const double, 2> a, View<const double, 2> b, View<double, 2> out, bool accumulate,
+                      double alpha) {
   const int64_t n = out.extent(1), k = a.extent(1);
   for (int64_t i = 0; i < out.extent(0); ++i) {
     double* row = out.data + i * out.stride(0);
@@ -59,14 +61,14 @@ void multiply<double>(View<const double, 2> a, View<const double, 2> b, View<dou
     if (b.stride(1) == 1) {
       for (int64_t p = 0; p < k; ++p) {
         const double* source = b.data + p * b.stride(0);
-        const double factor = a(i, p);
+        const double factor = alpha * a(i, p);
         for (int64_t j = 0; j < n; ++j) row[j] += factor * source[j];
       }
     } else {
       for (int64_t j = 0; j < n; ++j) {
         double sum = 0;
         for (int64_t p = 0; p < k; ++p) sum += a(i, p) * b(p, j);
-        row[j] += sum;
+        row[j] += alpha * sum;
       }
     }
   }
@@ -87,15 +89,15 @@ static int64_t grain_of(int64_t cut, int64_t other, int64_t k) {
 }
 
 template <class T>
-static void parallel_multiply(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate) {
+static void parallel_multiply(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate, T alpha) {
   const int cut_axis = out.extent(0) >= out.extent(1) ? 0 : 1;
   const int64_t cut = out.extent(cut_axis);
   parallel_for(cut, grain_of(cut, out.extent(1 - cut_axis), a.extent(1)), [&](int64_t begin, int64_t end) {
     const auto out_part = part(out, cut_axis, begin, end);
     if (cut_axis == 0)
-      multiply<T>(part(a, 0, begin, end), b, out_part, accumulate);
+      multiply<T>(part(a, 0, begin, end), b, out_part, accumulate, alpha);
     else
-      multiply<T>(a, part(b, 1, begin, end), out_part, accumulate);
+      multiply<T>(a, part(b, 1, begin, end), out_part, accumulate, alpha);
   });
 }
 
@@ -153,7 +155,9 @@ void gemm(const GemmArgs& args, const Exec& exec) {
                                    args.b.describe()));
   }
   with_real(args.out.dtype(), [&]<class T>(T) {
-    for_each_product<T>(args, [&](auto a, auto b, auto out) { parallel_multiply<T>(a, b, out, args.accumulate); });
+    for_each_product<T>(args, [&](auto a, auto b, auto out) {
+      parallel_multiply<T>(a, b, out, args.accumulate, static_cast<T>(args.alpha));
+    });
   });
 }
 
@@ -162,9 +166,10 @@ void reference_gemm(const GemmArgs& args) {
     for_each_product<T>(args, [&](auto a, auto b, auto out) {
       for (int64_t i = 0; i < out.extent(0); ++i)
         for (int64_t j = 0; j < out.extent(1); ++j) {
-          double sum = args.accumulate ? static_cast<double>(out(i, j)) : 0.0;
+          double sum = 0;
           for (int64_t p = 0; p < a.extent(1); ++p) sum += static_cast<double>(a(i, p)) * static_cast<double>(b(p, j));
-          out(i, j) = static_cast<T>(sum);
+          const double before = args.accumulate ? static_cast<double>(out(i, j)) : 0.0;
+          out(i, j) = static_cast<T>(before + args.alpha * sum);
         }
     });
   });

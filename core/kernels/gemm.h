@@ -5,8 +5,8 @@
 
 namespace hyscale::kernels {
 
-/// out = a·b, or out += a·b. A leading batch axis (any stride) makes one product per entry. f32 or f64, all alike.
-/// In every matrix at least one of the two last strides is 1; the rows of `out` have unit stride.
+/// out = alpha · a·b, or out += alpha · a·b. A leading batch axis (any stride) makes one product per entry. f32 or f64,
+/// all alike. In every matrix at least one of the two last strides is 1; the rows of `out` have unit stride.
 struct GemmArgs {
   Tensor out;                // [m, n] or [batch, m, n]  written; overlaps no input
   Tensor a;                  // [m, k] or [batch, m, k]; [.., k, m] with transpose_a
@@ -14,6 +14,7 @@ struct GemmArgs {
   bool transpose_a = false;  // swaps the last two axes of `a`
   bool transpose_b = false;
   bool accumulate = false;  // out += instead of out =
+  double alpha = 1;
 };
 
 /// Returns when `out` is written; runs on the OpenMP threads. The cut into tasks depends on the shapes alone, so the
@@ -23,7 +24,7 @@ void gemm(const GemmArgs& args, const Exec& exec);
 
 /// One product on the calling thread, for kernels that are parallel around it. Same contract, unchecked.
 template <class T>
-void multiply(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate = false);
+void multiply(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate = false, T alpha = 1);
 
 /// What `gemm` must compute: plain loops, each element one sum in double. Any strides. For tests.
 void reference_gemm(const GemmArgs& args);

@@ -17,6 +17,7 @@ struct ProductF32 {
   float* out = nullptr;         // [m, n], unit column stride
   int64_t out_row = 0;
   bool accumulate = false;
+  float alpha = 1;
 };
 
 /// On the calling thread alone. One source file per library defines it; CMake chooses which.

@@ -1,4 +1,5 @@
 #include <array>
+#include <bit>
 #include <fmt/format.h>
 #include <omp.h>
 #include <string>
@@ -22,7 +23,7 @@ dnnl::engine& cpu_engine() {
   return engine;
 }
 
-using Key = std::array<int64_t, 9>;
+using Key = std::array<int64_t, 10>;
 struct KeyHash {
   size_t operator()(const Key& key) const {
     uint64_t h = 0x9e3779b97f4a7c15u;
@@ -40,6 +41,7 @@ struct Matmul {
     const Desc b_desc(Dims{p.k, p.n}, f32, Dims{p.b.row, p.b.col});
     const Desc out_desc(Dims{p.m, p.n}, f32, Dims{p.out_row, 1});
     dnnl::primitive_attr attributes;
+    if (p.alpha != 1) attributes.set_output_scales(0, {p.alpha});
     if (p.accumulate) {
       dnnl::post_ops sum;
       sum.append_sum(1.0f);
@@ -78,7 +80,16 @@ class OneThread {
 Matmul& matmul_for(const ProductF32& p) {
   constexpr size_t kMost = 2048;  // evaluation at ever new lengths must not grow it without end
   static thread_local std::unordered_map<Key, Matmul, KeyHash> cache;
-  const Key key{p.m, p.n, p.k, p.a.row, p.a.col, p.b.row, p.b.col, p.out_row, p.accumulate ? 1 : 0};
+  const Key key{p.m,
+                p.n,
+                p.k,
+                p.a.row,
+                p.a.col,
+                p.b.row,
+                p.b.col,
+                p.out_row,
+                p.accumulate ? 1 : 0,
+                std::bit_cast<int32_t>(p.alpha)};
   const auto found = cache.find(key);
   if (found != cache.end()) return found->second;
   if (cache.size() >= kMost) cache.clear();

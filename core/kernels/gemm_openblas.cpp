@@ -14,7 +14,7 @@ void multiply_by_library(const ProductF32& p) {
   const bool a_turned = p.a.col != 1, b_turned = p.b.col != 1;
   const auto size = [](int64_t n) { return static_cast<blasint>(n); };
   cblas_sgemm(CblasRowMajor, a_turned ? CblasTrans : CblasNoTrans, b_turned ? CblasTrans : CblasNoTrans, size(p.m),
-              size(p.n), size(p.k), 1.0f, p.a.data, size(a_turned ? p.a.col : p.a.row), p.b.data,
+              size(p.n), size(p.k), p.alpha, p.a.data, size(a_turned ? p.a.col : p.a.row), p.b.data,
               size(b_turned ? p.b.col : p.b.row), p.accumulate ? 1.0f : 0.0f, p.out, size(p.out_row));
 }
 

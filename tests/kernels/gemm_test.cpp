@@ -33,7 +33,8 @@ static double difference(DType dtype, Shape s, bool transpose_a, bool transpose_
                     .b = inner(b),
                     .transpose_a = transpose_a,
                     .transpose_b = transpose_b,
-                    .accumulate = accumulate};
+                    .accumulate = accumulate,
+                    .alpha = accumulate ? -0.5 : 1.0};
   };
   gemm(args(mine), {});
   reference_gemm(args(wanted));

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "core/tensor/exec.h"
+#include "core/tensor/tensor.h"
+
+namespace hyscale::kernels {
+
+/// Output head and loss together, in chunks of tokens: logits = x · weightᵀ, nll = logsumexp(logits) - logits[target].
+/// Never holds more than one chunk of logits (about 1 MiB). A target < 0 does not count: nll 0, no gradient.
+struct CrossEntropyArgs {
+  Tensor x;        // [tokens, channels]
+  Tensor weight;   // [vocabulary, channels]
+  Tensor targets;  // i32 [tokens], each < vocabulary
+  Tensor nll;      // f32 [tokens] written, or empty
+  Tensor dx;       // [tokens, channels]  written: scale · d(Σ nll)/dx; empty: no gradients
+  Tensor dweight;  // [vocabulary, channels]  added to; empty together with dx
+  double scale = 1;
+};
+/// Returns Σ nll in nats, summed in double in the order of the tokens; NaN or infinite when the logits are.
+/// Takes scratch from exec.arena and gives it back. Throws ShapeError when shapes disagree or a target is too large.
+double cross_entropy(const CrossEntropyArgs& args, const Exec& exec);
+
+}  // namespace hyscale::kernels

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "core/tensor/exec.h"
+#include "core/tensor/tensor.h"
+
+namespace hyscale::kernels {
+
+/// out[t] = weight[tokens[t]].
+struct EmbeddingArgs {
+  Tensor out;     // [tokens, channels]  written
+  Tensor tokens;  // i32 [tokens], 0 … vocabulary - 1
+  Tensor weight;  // [vocabulary, channels]
+};
+/// Throws ShapeError when shapes disagree or a token is outside the vocabulary; `out` is then untouched.
+void embedding(const EmbeddingArgs& args, const Exec& exec);
+
+/// dweight[tokens[t]] += dout[t], tokens in ascending order: equal bits on any number of threads.
+struct EmbeddingBackwardArgs {
+  Tensor dweight;  // [vocabulary, channels]  added to
+  Tensor tokens;   // i32 [tokens]
+  Tensor dout;     // [tokens, channels]
+};
+void embedding_backward(const EmbeddingBackwardArgs& args, const Exec& exec);
+
+}  // namespace hyscale::kernels

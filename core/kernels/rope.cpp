@@ -1,0 +1,51 @@
+#include "core/kernels/rope.h"
+
+#include <cmath>
+
+#include "core/kernels/cpu_only.h"
+#include "core/tensor/parallel_for.h"
+
+namespace hyscale::kernels {
+
+void rope(const RopeArgs& args, const Exec& exec) {
+  cpu_only("rope", exec);
+  const int64_t tokens = args.x.extent(0), heads = args.x.extent(1), half = args.x.extent(2) / 2;
+  expect_shape("rope cos", args.cos, {args.cos.extent(0), half});
+  expect_shape("rope sin", args.sin, {args.cos.extent(0), half});
+  with_real(args.x.dtype(), [&]<class T>(T) {
+    const auto x = args.x.view<T, 3>();
+    const auto cos = args.cos.view<T, 2>(), sin = args.sin.view<T, 2>();
+    const T sign = args.inverse ? T(-1) : T(1);
+    parallel_for(tokens, 128, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) {
+        const T *c = &cos(t % args.length, 0), *s = &sin(t % args.length, 0);
+        for (int64_t h = 0; h < heads; ++h) {
+          T *a = &x(t, h, 0), *b = a + half;
+#pragma omp simd
+          for (int64_t i = 0; i < half; ++i) {
+            const T p = a[i], q = b[i];
+            a[i] = p * c[i] - sign * q * s[i];
+            b[i] = q * c[i] + sign * p * s[i];
+          }
+        }
+      }
+    });
+  });
+}
+
+void rope_table(const Tensor& cos, const Tensor& sin, double theta) {
+  expect_shape("rope sin", sin, cos.shape());
+  with_real(cos.dtype(), [&]<class T>(T) {
+    const auto c = cos.view<T, 2>(), s = sin.view<T, 2>();
+    const int64_t half = c.extent(1);
+    for (int64_t t = 0; t < c.extent(0); ++t)
+      for (int64_t i = 0; i < half; ++i) {
+        const double angle =
+            static_cast<double>(t) * std::pow(theta, -static_cast<double>(i) / static_cast<double>(half));
+        c(t, i) = static_cast<T>(std::cos(angle));
+        s(t, i) = static_cast<T>(std::sin(angle));
+      }
+  });
+}
+
+}  // namespace hyscale::kernels
