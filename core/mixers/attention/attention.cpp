@@ -1,0 +1,118 @@
+#include "core/kernels/attention.h"
+
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/kernels/gemm.h"
+#include "core/kernels/rope.h"
+#include "core/mixers/attention/attention_spec.h"
+#include "core/mixers/branch.h"
+
+namespace hyscale::model {
+
+namespace {
+
+/// x · qkvᵀ, rotary positions on queries and keys, causal attention. The value row is the heads side by side.
+class AttentionBranch final : public Branch {
+ public:
+  AttentionBranch(const spec::AttentionSpec& spec, const Parameter& qkv) : spec_(spec), qkv_weight_(&qkv) {}
+
+  int64_t value_width() const override { return spec_.value_dim; }
+  Tensor forward(const Tensor& x, BatchShape shape, const Exec& exec) override;
+  void backward(const Tensor& x, const Tensor& dvalue, const Tensor& dx, bool accumulate, const Exec& exec) override;
+
+ private:
+  // Windows on rows q | k | v.
+  struct Parts {
+    Tensor q, k, v;  // [sequences, length, heads or kv_heads, dim or value dim]
+  };
+  Parts split(const Tensor& qkv) const;
+  Tensor heads_of(const Tensor& rows, int64_t begin, int64_t heads, int64_t dim) const;
+  kernels::AttentionArgs arguments() const;
+  void turn(const Tensor& qkv, bool inverse, const Exec& exec) const;
+  void grow_tables(int64_t length, DType dtype);
+
+  spec::AttentionSpec spec_;
+  const Parameter* qkv_weight_;
+  OwnedTensor cos_, sin_;  // [positions, head_dim / 2]
+  BatchShape shape_;
+  Tensor qkv_;    // [tokens, q | k | v], queries and keys turned
+  Tensor value_;  // [tokens, value_dim]
+  Tensor lse_;    // [sequences, heads, length]
+};
+
+Tensor AttentionBranch::heads_of(const Tensor& rows, int64_t begin, int64_t heads, int64_t dim) const {
+  return rows.slice(1, begin, heads * dim).reshape({shape_.sequences, shape_.length, heads, dim});
+}
+
+AttentionBranch::Parts AttentionBranch::split(const Tensor& qkv) const {
+  const int64_t q = spec_.q_width(), k = spec_.k_width();
+  return {.q = heads_of(qkv, 0, spec_.heads, spec_.head_dim),
+          .k = heads_of(qkv, q, spec_.kv_heads, spec_.head_dim),
+          .v = heads_of(qkv, q + k, spec_.kv_heads, spec_.v_head_dim())};
+}
+
+kernels::AttentionArgs AttentionBranch::arguments() const {
+  const Parts parts = split(qkv_);
+  return {.out = value_.reshape({shape_.sequences, shape_.length, spec_.heads, spec_.v_head_dim()}),
+          .lse = lse_,
+          .q = parts.q,
+          .k = parts.k,
+          .v = parts.v,
+          .scale = 1 / std::sqrt(static_cast<double>(spec_.head_dim)),
+          .mask = {.window = spec_.window, .sinks = spec_.sinks}};
+}
+
+void AttentionBranch::grow_tables(int64_t length, DType dtype) {
+  if (cos_.tensor().rank() == 2 && cos_.tensor().extent(0) >= length) return;
+  cos_ = OwnedTensor(dtype, {length, spec_.head_dim / 2});
+  sin_ = OwnedTensor(dtype, {length, spec_.head_dim / 2});
+  kernels::rope_table(cos_, sin_, spec_.rope->theta);
+}
+
+// Queries and keys lie side by side and have one width a head: one call turns both.
+void AttentionBranch::turn(const Tensor& qkv, bool inverse, const Exec& exec) const {
+  const int64_t heads = spec_.heads + spec_.kv_heads;
+  const Tensor q_and_k = qkv.slice(1, 0, heads * spec_.head_dim).reshape({qkv.extent(0), heads, spec_.head_dim});
+  kernels::rope({.x = q_and_k, .cos = cos_, .sin = sin_, .length = shape_.length, .inverse = inverse}, exec);
+}
+
+Tensor AttentionBranch::forward(const Tensor& x, BatchShape shape, const Exec& exec) {
+  shape_ = shape;
+  qkv_ = exec.arena->tensor(x.dtype(), {shape.tokens(), spec_.q_width() + spec_.k_width() + spec_.v_width()});
+  value_ = exec.arena->tensor(x.dtype(), {shape.tokens(), spec_.value_dim});
+  lse_ = exec.arena->tensor(x.dtype(), {shape.sequences, spec_.heads, shape.length});
+  kernels::gemm({.out = qkv_, .a = x, .b = qkv_weight_->weight, .transpose_b = true}, exec);
+  if (spec_.rope) {
+    grow_tables(shape.length, x.dtype());
+    turn(qkv_, false, exec);
+  }
+  kernels::attention(arguments(), exec);
+  return value_;
+}
+
+void AttentionBranch::backward(const Tensor& x, const Tensor& dvalue, const Tensor& dx, bool accumulate,
+                               const Exec& exec) {
+  const Arena::Scope scratch(*exec.arena);
+  const Tensor dqkv = exec.arena->tensor(x.dtype(), qkv_.shape());
+  const Parts gradients = split(dqkv);
+  const Tensor dout = dvalue.reshape({shape_.sequences, shape_.length, spec_.heads, spec_.v_head_dim()});
+  kernels::attention_backward(
+      {.dq = gradients.q, .dk = gradients.k, .dv = gradients.v, .dout = dout, .saved = arguments()}, exec);
+  if (spec_.rope) turn(dqkv, true, exec);
+  kernels::gemm({.out = qkv_weight_->gradient, .a = dqkv, .b = x, .transpose_a = true, .accumulate = true}, exec);
+  kernels::gemm({.out = dx, .a = dqkv, .b = qkv_weight_->weight, .accumulate = accumulate}, exec);
+}
+
+}  // namespace
+
+std::unique_ptr<Branch> make_attention_branch(const spec::MixerSpec& spec, int64_t d_model,
+                                              const ParameterTable& parameters, const std::string& prefix) {
+  const auto& attention = dynamic_cast<const spec::AttentionSpec&>(spec);
+  const Parameter& qkv = parameters.at(prefix + "qkv.weight");
+  expect_shape(qkv.spec.name.c_str(), qkv.weight,
+               {attention.q_width() + attention.k_width() + attention.v_width(), d_model});
+  return std::make_unique<AttentionBranch>(attention, qkv);
+}
+
+}  // namespace hyscale::model

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "core/mixers/parameters.h"
+#include "core/tensor/exec.h"
+
+namespace hyscale::model {
+
+/// SwiGLU feed-forward layer: out = (silu(x Wg) ⊙ (x Wu)) Wd with `gate_up.weight` [2 · d_ff, d_model] (gate rows
+/// first) and `down.weight` [d_model, d_ff] under `prefix`. Called like a Mixer.
+class FeedForward {
+ public:
+  FeedForward(const ParameterTable& parameters, const std::string& prefix);
+  void forward(const Tensor& x, const Tensor& out, const Exec& exec);
+  void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec);
+
+ private:
+  const Parameter *gate_up_weight_, *down_weight_;
+  Tensor gate_up_;  // [tokens, 2 · d_ff]
+  Tensor hidden_;   // [tokens, d_ff]
+};
+
+}  // namespace hyscale::model

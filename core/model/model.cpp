@@ -1,0 +1,192 @@
+#include "core/model/model.h"
+
+#include <optional>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/kernels/cross_entropy.h"
+#include "core/kernels/embedding.h"
+#include "core/kernels/gemm.h"
+#include "core/kernels/rms_norm.h"
+#include "core/model/ffn.h"
+#include "core/spec/accounting.h"
+
+namespace hyscale::model {
+
+namespace {
+
+/// A norm in front of a layer; adds the layer before it to the residual stream on the way.
+class PreNorm {
+ public:
+  PreNorm(const Parameter& weight, double epsilon) : weight_(&weight), epsilon_(epsilon) {}
+
+  /// `stream` becomes stream + delta (delta may be empty); returns the normalised rows.
+  const Tensor& forward(Tensor& stream, const Tensor& delta, const Exec& exec) {
+    out_ = exec.arena->tensor(stream.dtype(), stream.shape());
+    rstd_ = exec.arena->tensor(stream.dtype(), {stream.extent(0)});
+    input_ = delta.empty() ? stream : exec.arena->tensor(stream.dtype(), stream.shape());
+    kernels::rms_norm({.out = out_,
+                       .rstd = rstd_,
+                       .sum = input_,
+                       .x = stream,
+                       .delta = delta,
+                       .weight = weight_->weight,
+                       .epsilon = epsilon_},
+                      exec);
+    stream = input_;
+    return out_;
+  }
+
+  const Tensor& out() const { return out_; }
+
+  void backward(const Tensor& dout, const Tensor& dstream, bool accumulate, const Exec& exec) {
+    kernels::rms_norm_backward({.dx = dstream,
+                                .dweight = weight_->gradient,
+                                .dout = dout,
+                                .x = input_,
+                                .rstd = rstd_,
+                                .weight = weight_->weight,
+                                .accumulate = accumulate},
+                               exec);
+  }
+
+ private:
+  const Parameter* weight_;
+  double epsilon_;
+  Tensor input_, rstd_, out_;
+};
+
+struct Layer {
+  PreNorm mixer_norm;
+  std::unique_ptr<Mixer> mixer;
+  std::optional<PreNorm> ffn_norm;
+  std::optional<FeedForward> ffn;
+};
+
+Layer make_layer(const spec::ModelConfig& config, size_t index, const ParameterTable& parameters) {
+  const spec::BlockConfig& block = config.stack[index];
+  const std::string prefix = "layers." + std::to_string(index) + ".";
+  Layer layer{.mixer_norm = PreNorm(parameters.at(prefix + "mixer_norm.weight"), config.norm_epsilon),
+              .mixer = make_mixer(*block.mixer, config.d_model, parameters, prefix + "mixer."),
+              .ffn_norm = {},
+              .ffn = {}};
+  if (block.ffn) {
+    layer.ffn_norm.emplace(parameters.at(prefix + "ffn_norm.weight"), config.norm_epsilon);
+    layer.ffn.emplace(parameters, prefix + "ffn.");
+  }
+  return layer;
+}
+
+}  // namespace
+
+struct Model::State {
+  State(const spec::ModelConfig& model_config, DType dtype)
+      : config(model_config),
+        parameters(spec::parameter_list(config), dtype),
+        embedding(&parameters.at("embedding.weight")),
+        final_norm(parameters.at("final_norm.weight"), config.norm_epsilon) {
+    for (size_t i = 0; i < config.stack.size(); ++i) layers.push_back(make_layer(config, i, parameters));
+  }
+
+  Exec exec() { return {.device = Device::cpu, .arena = &arena}; }
+  Tensor forward(const TokenBatch& batch);
+  void backward(const TokenBatch& batch, const Tensor& dfinal);
+
+  spec::ModelConfig config;
+  ParameterTable parameters;
+  const Parameter* embedding;  // tied: also the head
+  std::vector<Layer> layers;
+  PreNorm final_norm;
+  Arena arena;
+};
+
+static BatchShape shape_of(const TokenBatch& batch) {
+  if (batch.inputs.rank() != 2)
+    throw ShapeError("a batch needs inputs [sequences, length]: " + batch.inputs.describe());
+  return {.sequences = batch.inputs.extent(0), .length = batch.inputs.extent(1)};
+}
+
+static Tensor flat(const Tensor& tensor) { return tensor.reshape({tensor.numel()}); }
+
+// The normalised rows that the head reads, [tokens, d_model].
+Tensor Model::State::forward(const TokenBatch& batch) {
+  const BatchShape shape = shape_of(batch);
+  const DType dtype = embedding->weight.dtype();
+  const auto rows = [&] { return arena.tensor(dtype, {shape.tokens(), config.d_model}); };
+  Tensor stream = rows(), delta;
+  kernels::embedding({.out = stream, .tokens = flat(batch.inputs), .weight = embedding->weight}, exec());
+  for (Layer& layer : layers) {
+    const Tensor& mixer_in = layer.mixer_norm.forward(stream, delta, exec());
+    delta = rows();
+    layer.mixer->forward(mixer_in, delta, shape, exec());
+    if (!layer.ffn) continue;
+    const Tensor& ffn_in = layer.ffn_norm->forward(stream, delta, exec());
+    delta = rows();
+    layer.ffn->forward(ffn_in, delta, exec());
+  }
+  return final_norm.forward(stream, delta, exec());
+}
+
+// One buffer carries the gradient of the residual stream from the last layer to the embedding.
+void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal) {
+  const Tensor dstream = arena.tensor(dfinal.dtype(), dfinal.shape());
+  final_norm.backward(dfinal, dstream, false, exec());
+  const Tensor& dinput = dfinal;  // free from here on
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
+    if (layer->ffn) {
+      layer->ffn->backward(layer->ffn_norm->out(), dstream, dinput, exec());
+      layer->ffn_norm->backward(dinput, dstream, true, exec());
+    }
+    layer->mixer->backward(layer->mixer_norm.out(), dstream, dinput, exec());
+    layer->mixer_norm.backward(dinput, dstream, true, exec());
+  }
+  kernels::embedding_backward({.dweight = embedding->gradient, .tokens = flat(batch.inputs), .dout = dstream}, exec());
+}
+
+Model::Model(const spec::ModelConfig& config, DType compute) : state_(std::make_unique<State>(config, compute)) {}
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+
+const spec::ModelConfig& Model::config() const { return state_->config; }
+ParameterTable& Model::parameters() { return state_->parameters; }
+const ParameterTable& Model::parameters() const { return state_->parameters; }
+size_t Model::activation_bytes() const { return state_->arena.reserved_bytes(); }
+
+double Model::forward_backward(const TokenBatch& batch, double scale) {
+  State& s = *state_;
+  const Arena::Scope step(s.arena);
+  const Tensor final_rows = s.forward(batch);
+  const Tensor dfinal = s.arena.tensor(final_rows.dtype(), final_rows.shape());
+  const double loss = kernels::cross_entropy({.x = final_rows,
+                                              .weight = s.embedding->weight,
+                                              .targets = flat(batch.targets),
+                                              .nll = {},
+                                              .dx = dfinal,
+                                              .dweight = s.embedding->gradient,
+                                              .scale = scale},
+                                             s.exec());
+  s.backward(batch, dfinal);
+  return loss;
+}
+
+void Model::token_nll(const TokenBatch& batch, const Tensor& nll) {
+  State& s = *state_;
+  const Arena::Scope step(s.arena);
+  const Tensor final_rows = s.forward(batch);
+  kernels::cross_entropy({.x = final_rows,
+                          .weight = s.embedding->weight,
+                          .targets = flat(batch.targets),
+                          .nll = flat(nll),
+                          .dx = {},
+                          .dweight = {}},
+                         s.exec());
+}
+
+void Model::logits(const TokenBatch& batch, const Tensor& out) {
+  State& s = *state_;
+  const Arena::Scope step(s.arena);
+  const Tensor final_rows = s.forward(batch);
+  kernels::gemm({.out = out, .a = final_rows, .b = s.embedding->weight, .transpose_b = true}, s.exec());
+}
+
+}  // namespace hyscale::model

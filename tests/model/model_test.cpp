@@ -1,0 +1,174 @@
+#include "core/model/model.h"
+
+#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <memory>
+#include <omp.h>
+
+#include "core/optim/adamw.h"
+#include "tests/model/stacks.h"
+#include "tests/support/gradient_check.h"
+
+namespace hyscale::model::tests {
+
+using hyscale::tests::copy_values;
+using hyscale::tests::expect_gradient_matches;
+using hyscale::tests::relative_difference;
+using hyscale::tests::values_of;
+
+class EveryStack : public ::testing::TestWithParam<Stack> {
+ protected:
+  static constexpr int64_t kSequences = 2, kLength = 11;
+  Model fresh(DType dtype) const {
+    Model model(GetParam().config, dtype);
+    model.parameters().initialise(5);
+    return model;
+  }
+  Batch batch_{kSequences, kLength, GetParam().config.vocabulary, 3};
+};
+
+// Weights drawn wider than at the start of training: with nearly zero scores many gradients would be too small to tell.
+static void spread_weights(ParameterTable& parameters) {
+  for (const Parameter& p : parameters.all())
+    if (p.spec.init.kind == spec::InitKind::normal)
+      for (int64_t i = 0; i < p.spec.count(); ++i) p.weight.as<double>()[i] *= 15;
+}
+
+TEST_P(EveryStack, BackwardMatchesCentralDifferencesForEveryParameter) {
+  Model model = fresh(DType::f64);
+  spread_weights(model.parameters());
+  const double scale = 0.37;
+  model.parameters().clear_gradients();
+  model.forward_backward(batch_.tokens(), scale);
+  const OwnedTensor kept(DType::f64, {model.parameters().gradients().numel()});
+  copy_values(model.parameters().gradients(), kept);
+  for (const Parameter& p : model.parameters().all()) {
+    const Tensor gradient = kept.tensor().slice(0, p.offset, p.spec.count()).reshape(p.spec.shape);
+    expect_gradient_matches(p.spec.name, p.weight, gradient,
+                            [&] { return scale * model.forward_backward(batch_.tokens(), 1); },
+                            {.step = 1e-5, .tolerance = 1e-6, .most = 60});
+  }
+}
+
+TEST_P(EveryStack, SinglePrecisionAgreesWithDouble) {
+  Model one = fresh(DType::f32), two = fresh(DType::f64);
+  const double loss_one = one.forward_backward(batch_.tokens(), 1), loss_two = two.forward_backward(batch_.tokens(), 1);
+  EXPECT_NEAR(loss_one, loss_two, 1e-5 * loss_two);
+  EXPECT_LT(relative_difference(one.parameters().gradients(), two.parameters().gradients()), 2e-5);
+}
+
+TEST_P(EveryStack, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const Batch batch(3, 150, GetParam().config.vocabulary, 8);
+  const auto gradients_on = [&](int threads) {
+    const int kept = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    Model model = fresh(DType::f32);
+    std::vector<double> result{model.forward_backward(batch.tokens(), 1)};
+    omp_set_num_threads(kept);
+    const std::vector<double> gradients = values_of(model.parameters().gradients());
+    result.insert(result.end(), gradients.begin(), gradients.end());
+    return result;
+  };
+  const std::vector<double> one = gradients_on(1);
+  EXPECT_EQ(one, gradients_on(2));
+  EXPECT_EQ(one, gradients_on(5));
+}
+
+TEST_P(EveryStack, ASequenceSeesNeitherItsFutureNorItsNeighbour) {
+  Model model = fresh(DType::f32);
+  const int64_t vocabulary = GetParam().config.vocabulary;
+  const OwnedTensor before(DType::f32, {kSequences * kLength, vocabulary}),
+      after(DType::f32, {kSequences * kLength, vocabulary});
+  model.logits(batch_.tokens(), before);
+  int32_t& moved = batch_.inputs.tensor().view<int32_t, 2>()(0, 6);
+  moved = (moved + 1) % static_cast<int32_t>(vocabulary);
+  model.logits(batch_.tokens(), after);
+  const auto rows = [&](const Tensor& t, int64_t begin, int64_t count) { return values_of(t.slice(0, begin, count)); };
+  EXPECT_EQ(rows(before, 0, 6), rows(after, 0, 6));
+  EXPECT_NE(rows(before, 6, 1), rows(after, 6, 1));
+  EXPECT_NE(rows(before, 7, 1), rows(after, 7, 1));
+  EXPECT_EQ(rows(before, kLength, kLength), rows(after, kLength, kLength));
+}
+
+TEST_P(EveryStack, AllocatesNothingOnceTheArenaHasGrown) {
+  Model model = fresh(DType::f32);
+  for (int i = 0; i < 3; ++i) model.forward_backward(batch_.tokens(), 1);
+  const size_t grown = model.activation_bytes();
+  for (int i = 0; i < 20; ++i) model.forward_backward(batch_.tokens(), 1);
+  EXPECT_EQ(model.activation_bytes(), grown);
+}
+
+INSTANTIATE_TEST_SUITE_P(Model, EveryStack, ::testing::ValuesIn(stacks()),
+                         [](const auto& param) { return param.param.name; });
+
+TEST(Model, AddsGradientsAndScalesThem) {
+  const Stack stack = stacks().front();
+  const Batch batch(2, 9, stack.config.vocabulary, 1);
+  Model model(stack.config, DType::f64);
+  model.parameters().initialise(1);
+  model.forward_backward(batch.tokens(), 1);
+  const std::vector<double> once = values_of(model.parameters().gradients());
+  model.forward_backward(batch.tokens(), 2);
+  const std::vector<double> thrice = values_of(model.parameters().gradients());
+  for (size_t i = 0; i < once.size(); ++i) ASSERT_NEAR(thrice[i], 3 * once[i], 1e-12);
+}
+
+TEST(Model, TokenLossesAndLogitsTellTheSameStory) {
+  const Stack stack = stacks().front();
+  const int64_t vocabulary = stack.config.vocabulary;
+  const Batch batch(2, 9, vocabulary, 1);
+  Model model(stack.config, DType::f32);
+  model.parameters().initialise(1);
+  const OwnedTensor nll(DType::f32, {2, 9}), logits(DType::f32, {18, vocabulary});
+  model.token_nll(batch.tokens(), nll);
+  model.logits(batch.tokens(), logits);
+  const double total = model.forward_backward(batch.tokens(), 1);
+  double sum = 0;
+  for (int64_t row = 0; row < 18; ++row) {
+    const int32_t target = batch.targets.tensor().as<int32_t>()[row];
+    double exponentials = 0;
+    for (int64_t c = 0; c < vocabulary; ++c) exponentials += std::exp(logits.tensor().view<float, 2>()(row, c));
+    const double wanted =
+        target < 0 ? 0 : std::log(exponentials) - static_cast<double>(logits.tensor().view<float, 2>()(row, target));
+    EXPECT_NEAR(nll.tensor().as<float>()[row], wanted, 1e-5);
+    sum += wanted;
+  }
+  EXPECT_NEAR(total, sum, 1e-4);
+}
+
+TEST(Model, LearnsOneBatchByHeart) {
+  const Stack stack = stacks().front();
+  const Batch batch(2, 12, stack.config.vocabulary, 4);
+  Model model(stack.config, DType::f32);
+  model.parameters().initialise(2);
+  const int64_t n = model.parameters().weights().numel();
+  const OwnedTensor m(DType::f32, {n}), v(DType::f32, {n});
+  const auto view = [](const Tensor& t) { return t.view<float, 1>(); };
+  const auto gradients = view(model.parameters().gradients());
+  double first = 0, last = 0;
+  for (int64_t step = 1; step <= 250; ++step) {
+    model.parameters().clear_gradients();
+    last = model.forward_backward(batch.tokens(), 1.0 / 22) / 22;
+    if (step == 1) first = last;
+    optim::adamw({.weights = view(model.parameters().weights()),
+                  .gradients = {gradients.data, gradients.extents, gradients.strides},
+                  .m = view(m),
+                  .v = view(v),
+                  .lr = 1e-2,
+                  .step = step});
+  }
+  EXPECT_NEAR(first, std::log(17.0), 0.2);
+  EXPECT_LT(last, 0.05);
+}
+
+TEST(Model, ShowsALossThatIsNotANumber) {
+  const Stack stack = stacks().front();
+  const Batch batch(1, 9, stack.config.vocabulary, 1);
+  Model model(stack.config, DType::f32);
+  model.parameters().initialise(1);
+  model.parameters().at("layers.0.mixer.qkv.weight").weight.as<float>()[0] = std::nanf("");
+  EXPECT_TRUE(std::isnan(model.forward_backward(batch.tokens(), 1)));
+}
+
+}  // namespace hyscale::model::tests

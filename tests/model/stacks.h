@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/model/model.h"
+#include "core/spec/run_config.h"
+#include "core/tensor/memory.h"
+
+namespace hyscale::model::tests {
+
+/// A model small enough to differentiate numerically, together with its name in test output.
+struct Stack {
+  std::string name;
+  spec::ModelConfig config;
+};
+
+/// Every mixer, option and combination that the whole-model tests run over; a new mixer adds its stacks here.
+std::vector<Stack> stacks();
+
+/// The model section of a run.yaml with d_model 12, vocabulary 17, context 16.
+spec::ModelConfig model_config(const std::string& mixers, const std::string& stack, const std::string& ffn);
+
+/// Random tokens; the last target of every sequence does not count.
+struct Batch {
+  Batch(int64_t sequences, int64_t length, int64_t vocabulary, uint64_t seed);
+  TokenBatch tokens() const { return {.inputs = inputs, .targets = targets}; }
+  OwnedTensor inputs, targets;
+};
+
+}  // namespace hyscale::model::tests
