@@ -16,6 +16,7 @@ int run(int argc, char** argv) {
   hyscale::analysis::add_points_command(app);
   hyscale::analysis::add_fit_command(app);
   hyscale::analysis::add_isoflop_command(app);
+  hyscale::analysis::add_report_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -10,5 +10,6 @@ namespace hyscale::analysis {
 void add_points_command(CLI::App& app);
 void add_fit_command(CLI::App& app);
 void add_isoflop_command(CLI::App& app);
+void add_report_command(CLI::App& app);
 
 }  // namespace hyscale::analysis

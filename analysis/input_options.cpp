@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/base/error.h"
+#include "core/spec/corpus_manifest.h"
 
 namespace hyscale::analysis {
 
@@ -16,10 +17,10 @@ void add_input_options(CLI::App& command, InputOptions& options) {
   command.add_option(
       "--columns", options.columns,
       "Which CSV column feeds which field: n=…,d=…,c=…,budget=…,loss=…,se=…,family=…,size=…,run=…,cluster=…");
-  command.add_option("--params", options.params, "What N counts (of a study)")
+  command.add_option("--params", options.conventions.params, "What N counts (of a study)")
       ->check(CLI::IsMember({"total", "non_embedding", "without_head", "active"}))
       ->capture_default_str();
-  command.add_option("--flops", options.flops, "What C counts (of a study)")
+  command.add_option("--flops", options.conventions.flops, "What C counts (of a study)")
       ->check(CLI::IsMember({"paper", "with_head", "executed", "six_n"}))
       ->capture_default_str();
 }
@@ -34,7 +35,7 @@ void add_bootstrap_options(CLI::App& command, BootstrapOptions& options) {
       ->capture_default_str();
 }
 
-PointSet load_points(const InputOptions& options) {
+static void check_source(const InputOptions& options) {
   if (options.study.empty() == options.csv.empty())
     throw ConfigError(
         Problem{.what = options.study.empty() ? "nothing to analyse" : "both a study and a CSV file are named",
@@ -42,7 +43,22 @@ PointSet load_points(const InputOptions& options) {
   if (!options.columns.empty() && options.csv.empty())
     throw ConfigError(
         Problem{.what = "--columns belongs to --csv FILE", .remedy = "leave it out, a study names its columns"});
-  return points_from_csv(options.csv, parse_columns(options.columns));
+}
+
+PointSet load_points(const InputOptions& options) {
+  check_source(options);
+  if (!options.csv.empty()) return points_from_csv(options.csv, parse_columns(options.columns));
+  return points_from_study(spec::store_directory(options.store), options.study, options.conventions);
+}
+
+Dataset load_dataset(const InputOptions& options) {
+  check_source(options);
+  if (!options.csv.empty()) return dataset_from_points(points_from_csv(options.csv, parse_columns(options.columns)));
+  return dataset_from_study(spec::store_directory(options.store), options.study, options.conventions);
+}
+
+std::string default_report_directory(const InputOptions& options) {
+  return spec::store_directory(options.store) + "/reports/" + options.study;
 }
 
 }  // namespace hyscale::analysis

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "analysis/bootstrap.h"
-#include "analysis/points.h"
+#include "analysis/dataset.h"
 
 namespace CLI {
 class App;
@@ -17,8 +17,7 @@ struct InputOptions {
   std::string store;
   std::string csv;
   std::string columns;
-  std::string params = "non_embedding";  // total | non_embedding | without_head | active
-  std::string flops = "with_head";       // paper | with_head | executed | six_n
+  Conventions conventions;
 };
 
 void add_input_options(CLI::App& command, InputOptions& options);
@@ -26,5 +25,9 @@ void add_bootstrap_options(CLI::App& command, BootstrapOptions& options);
 
 /// Throws ConfigError when neither or both sources are named, or the source is bad.
 PointSet load_points(const InputOptions& options);
+Dataset load_dataset(const InputOptions& options);
+
+/// STORE/reports/STUDY.
+std::string default_report_directory(const InputOptions& options);
 
 }  // namespace hyscale::analysis

@@ -1,0 +1,102 @@
+#include "analysis/report/findings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+
+#include "analysis/number_text.h"
+
+namespace hyscale::analysis {
+namespace {
+
+std::vector<std::string> rivals_that_overlap(const Verdict& verdict) {
+  std::vector<std::string> names;
+  const Contender& best = verdict.ranking.front();
+  for (size_t i = 1; i < verdict.ranking.size(); ++i) {
+    const Contender& other = verdict.ranking[i];
+    if (!best.interval.known() || !other.interval.known() || best.interval.overlaps(other.interval))
+      names.push_back(other.family);
+  }
+  return names;
+}
+
+std::string sentence_of(const Verdict& verdict) {
+  const std::string at = short_flops(verdict.budget) + " FLOPs: ";
+  if (verdict.ranking.empty()) return at + "no family has its minimum inside the sizes trained, so none is ranked.";
+  const Contender& best = verdict.ranking.front();
+  const std::string figure =
+      best.interval.known() ? fmt::format("{} ({})", fixed(best.loss, 4), interval_text(best.interval, Quantity::loss))
+                            : fmt::format("{} (no interval)", fixed(best.loss, 4));
+  if (verdict.ranking.size() == 1) return fmt::format("{}only {} can be read: {}.", at, best.family, figure);
+  const std::vector<std::string> overlapping = rivals_that_overlap(verdict);
+  if (overlapping.empty()) return fmt::format("{}{} is best: {}.", at, best.family, figure);
+  if (!best.interval.known())
+    return fmt::format("{}{} is lowest with {}; without intervals the data cannot say by how much.", at, best.family,
+                       figure);
+  return fmt::format("{}{} is lowest with {}, but the data do not separate it from {}.", at, best.family, figure,
+                     fmt::join(overlapping, ", "));
+}
+
+Verdict verdict_at(const Analysis& analysis, double budget) {
+  Verdict verdict{.budget = budget};
+  for (const FamilyIsoFlop& family : analysis.isoflop)
+    for (const IsoFlopCurve& curve : family.curves) {
+      if (curve.budget != budget) continue;
+      if (curve.interior)
+        verdict.ranking.push_back({family.family, curve.loss, curve.loss_interval});
+      else
+        verdict.not_ranked.push_back(family.family);
+    }
+  std::sort(verdict.ranking.begin(), verdict.ranking.end(),
+            [](const Contender& x, const Contender& y) { return x.loss < y.loss; });
+  verdict.separated = verdict.ranking.size() > 1 && rivals_that_overlap(verdict).empty();
+  verdict.sentence = sentence_of(verdict);
+  return verdict;
+}
+
+}  // namespace
+
+Analysis analyse(Dataset data, const FitOptions& options) {
+  Analysis analysis{.data = std::move(data), .options = options};
+  analysis.isoflop = fit_isoflop(analysis.data.set, options.bootstrap);
+  analysis.fits = fit_families(analysis.data.set, options);
+  return analysis;
+}
+
+std::vector<Verdict> verdicts(const Analysis& analysis) {
+  std::vector<Verdict> list;
+  for (const double budget : analysis.data.set.budgets()) list.push_back(verdict_at(analysis, budget));
+  return list;
+}
+
+std::vector<std::string> size_sentences(const Analysis& analysis) {
+  std::vector<std::string> sentences;
+  for (const FamilyIsoFlop& family : analysis.isoflop) {
+    std::vector<std::string> parts;
+    for (const IsoFlopCurve& curve : family.curves)
+      if (curve.interior)
+        parts.push_back(fmt::format("{} ({}) at {}", short_count(curve.n),
+                                    interval_text(curve.n_interval, Quantity::count), short_flops(curve.budget)));
+    std::string sentence = family.family + ": ";
+    sentence +=
+        parts.empty() ? "no budget has a minimum inside the sizes trained" : fmt::format("{}", fmt::join(parts, ", "));
+    if (family.size_law.known)
+      sentence += fmt::format("; N* grows as C^{} ({})", fixed(family.size_law.exponent, 2),
+                              interval_text(family.size_law.exponent_interval, Quantity::exponent));
+    sentences.push_back(sentence + ".");
+  }
+  return sentences;
+}
+
+std::string unfinished_text(const Dataset& data) {
+  std::map<std::string, int> states;
+  for (const RunSummary& run : data.runs)
+    if (run.state != "done") ++states[run.state];
+  std::vector<std::string> parts;
+  for (const auto& [state, count] : states) parts.push_back(fmt::format("{} {}", count, state));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+}  // namespace hyscale::analysis

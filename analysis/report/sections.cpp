@@ -1,0 +1,170 @@
+#include "analysis/report/sections.h"
+
+#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "analysis/number_text.h"
+#include "analysis/report/html.h"
+#include "core/base/clock.h"
+#include "core/base/program.h"
+
+namespace hyscale::analysis {
+namespace {
+
+HtmlCell number(const std::string& text, double sort) {
+  return {.text = text, .sort = std::isfinite(sort) ? fmt::format("{}", sort) : "", .number = true};
+}
+HtmlCell words(const std::string& text, const std::string& hint = "") { return {.text = text, .hint = hint}; }
+
+using Rows = std::vector<std::vector<HtmlCell>>;
+
+std::vector<HtmlCell> parameter_row(const FamilyFit& fit) {
+  const auto cell = [](double value, const Interval& interval) {
+    return HtmlCell{.text = fmt::format("{} ({})", number_text(value, Quantity::general),
+                                        interval_text(interval, Quantity::general))};
+  };
+  return {words(fit.family),
+          cell(fit.law.e, fit.e),
+          cell(fit.law.a, fit.a),
+          cell(fit.law.b, fit.b),
+          cell(fit.law.alpha, fit.alpha),
+          cell(fit.law.beta, fit.beta),
+          cell(fit.law.size_exponent(), fit.size_exponent),
+          cell(fit.law.token_exponent(), fit.token_exponent)};
+}
+
+std::vector<HtmlCell> card_row(const FamilyFit& fit) {
+  const FitCard& card = fit.card;
+  return {words(fit.family),
+          number(std::to_string(fit.points), static_cast<double>(fit.points)),
+          number(std::to_string(fit.clusters), static_cast<double>(fit.clusters)),
+          number(fmt::format("{} of {}", card.starts_at_best, card.starts), card.starts_at_best),
+          number(fmt::format("{:.5g}", card.objective), card.objective),
+          number(fmt::format("{:.0e}", card.gradient_norm), card.gradient_norm),
+          number(fmt::format("{:.0e}", card.condition), card.condition),
+          number(fmt::format("{:.2e}", card.residual_rms), card.residual_rms),
+          number(std::to_string(card.resamples), card.resamples),
+          words(card.bounds_hit.empty() ? "none" : fmt::format("{}", fmt::join(card.bounds_hit, "; ")))};
+}
+
+std::string allocation_table(const Analysis& analysis) {
+  Rows rows;
+  for (const FamilyFit& fit : analysis.fits)
+    for (const Allocation& at : fit.allocations)
+      rows.push_back({words(fit.family), number(short_flops(at.budget), at.budget), number(short_count(at.n), at.n),
+                      words(interval_text(at.n_interval, Quantity::count)), number(short_count(at.d), at.d),
+                      words(interval_text(at.d_interval, Quantity::count)), number(fixed(at.d / at.n, 1), at.d / at.n),
+                      number(fixed(at.loss, 4), at.loss), words(interval_text(at.loss_interval, Quantity::loss))});
+  if (rows.empty()) return "";
+  return "<h3>Where the law would spend each budget</h3>\n" +
+         html_table({"family", "FLOPs", "N*", "interval", "D*", "interval", "D*/N*", "loss", "interval"}, rows);
+}
+
+std::string refusals(const Analysis& analysis) {
+  std::vector<std::string> items;
+  for (const FamilyFit& fit : analysis.fits)
+    if (!fit.usable) items.push_back(fmt::format("{}: no usable fit: {}", fit.family, fmt::join(fit.reasons, "; ")));
+  return items.empty() ? "" : html_list(items);
+}
+
+}  // namespace
+
+std::string headline_section(const Analysis& analysis) {
+  std::string html = "<section id=\"headline\"><h2>What can be said</h2>\n";
+  if (const std::string missing = unfinished_text(analysis.data); !missing.empty())
+    html +=
+        fmt::format("<p class=\"notice\">Not complete: of {} runs, {}. What follows uses the {} that are done.</p>\n",
+                    analysis.data.runs.size(), escape(missing), analysis.data.set.points.size());
+  if (analysis.data.set.points.empty()) return html + "<p>No run is done yet, so nothing can be said.</p></section>\n";
+  std::vector<std::string> ranking;
+  for (const Verdict& verdict : verdicts(analysis)) ranking.push_back(verdict.sentence);
+  html += "<h3>Best family at each budget</h3>\n";
+  html +=
+      ranking.empty() ? "<p>No point names a FLOP budget, so that no budget can be judged.</p>\n" : html_list(ranking);
+  html += "<h3>Compute-optimal size</h3>\n" + html_list(size_sentences(analysis));
+  return html + fmt::format(
+                    "<p class=\"small\">Loss at the minimum of the isoFLOP parabola; in brackets the {:.0f}% "
+                    "interval. Two families count as separated only when their intervals do not overlap.</p>"
+                    "</section>\n",
+                    100 * analysis.options.bootstrap.confidence);
+}
+
+std::string optimum_table(const Analysis& analysis) {
+  Rows rows;
+  for (const FamilyIsoFlop& family : analysis.isoflop)
+    for (const IsoFlopCurve& curve : family.curves)
+      rows.push_back({words(family.family), number(short_flops(curve.budget), curve.budget),
+                      number(std::to_string(curve.points.size()), static_cast<double>(curve.points.size())),
+                      number(short_count(curve.n), curve.n), words(interval_text(curve.n_interval, Quantity::count)),
+                      number(short_count(curve.d), curve.d), words(interval_text(curve.d_interval, Quantity::count)),
+                      number(fixed(curve.loss, 4), curve.loss),
+                      words(interval_text(curve.loss_interval, Quantity::loss)),
+                      words(curve.warnings.empty() ? "interior" : fmt::format("{}", fmt::join(curve.warnings, "; ")))});
+  if (rows.empty()) return "";
+  return html_table({"family", "FLOPs", "points", "N*", "interval", "D*", "interval", "loss", "interval", "minimum"},
+                    rows);
+}
+
+std::string fit_section(const Analysis& analysis) {
+  Rows parameters, cards;
+  for (const FamilyFit& fit : analysis.fits) {
+    if (fit.usable) parameters.push_back(parameter_row(fit));
+    if (fit.card.starts > 0) cards.push_back(card_row(fit));
+  }
+  std::string html = fmt::format(
+      "<section id=\"fit\"><h2>The fitted law</h2>\n<p>L(N, D) = E + A/N<sup>α</sup> + B/D<sup>β</sup>, one fit a "
+      "family: "
+      "Huber loss of ln L (δ = {:g}), {:.0f}% intervals from {} resamples of whole trunks (seed {}). a = β/(α+β) and b "
+      "= "
+      "α/(α+β) are the exponents of N*(C) and D*(C).</p>\n",
+      analysis.options.delta, 100 * analysis.options.bootstrap.confidence, analysis.options.bootstrap.resamples,
+      analysis.options.bootstrap.seed);
+  if (!parameters.empty()) html += html_table({"family", "E", "A", "B", "α", "β", "a", "b"}, parameters);
+  html += refusals(analysis);
+  if (!cards.empty())
+    html += "<h3>Fit card</h3>\n" + html_table({"family", "points", "clusters", "starts at best", "objective",
+                                                "gradient", "condition", "rms of ln L", "resamples", "limits hit"},
+                                               cards);
+  return html + allocation_table(analysis) + "</section>\n";
+}
+
+std::string runs_section(const Dataset& data) {
+  Rows rows;
+  for (const RunSummary& run : data.runs) {
+    const std::string loss = std::isfinite(run.standard_error)
+                                 ? fmt::format("{} ± {}", fixed(run.loss, 4), fixed(run.standard_error, 4))
+                                 : fixed(run.loss, 4);
+    rows.push_back({words(run.state, run.cause), words(run.family), words(run.size), number(short_count(run.n), run.n),
+                    number(short_count(run.d), run.d), number(short_flops(run.c), run.c), number(loss, run.loss),
+                    number(fixed(run.bits_per_byte, 4), run.bits_per_byte), number(fixed(run.seconds, 0), run.seconds),
+                    number(std::to_string(run.seed), static_cast<double>(run.seed)),
+                    words(run.run.substr(0, 12), run.run)});
+  }
+  std::string html =
+      "<section id=\"runs\"><h2>All runs</h2>\n<p class=\"small\">Press a heading to sort. ± is the standard "
+      "error over validation windows, not over seeds.</p>\n";
+  html += html_table({"state", "family", "size", "N", "D", "FLOPs", "loss", "bits/byte", "seconds", "seed", "run"},
+                     rows, true);
+  if (!data.rejected.empty()) html += "<h3>Rejected cells</h3>\n" + html_list(data.rejected);
+  return html + "</section>\n";
+}
+
+std::string limits_section(const Analysis& analysis) {
+  return "<section id=\"limits\"><h2>What cannot be concluded</h2>\n" + html_list(limits(analysis)) + "</section>\n";
+}
+
+std::string provenance_section(const Analysis& analysis, const std::string& created) {
+  std::string html = "<section id=\"provenance\"><h2>Where this comes from</h2>\n<dl>\n";
+  const auto add = [&](const std::string& name, const std::string& value) {
+    html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value));
+  };
+  for (const auto& [name, value] : analysis.data.provenance) add(name, value);
+  add("N counts", analysis.data.set.n_name);
+  add("FLOPs are", analysis.data.set.c_name);
+  add("report made", created);
+  add("by", version_line("analyze"));
+  return html + "</dl></section>\n";
+}
+
+}  // namespace hyscale::analysis

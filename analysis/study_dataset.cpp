@@ -1,0 +1,197 @@
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "analysis/curves.h"
+#include "analysis/dataset.h"
+#include "core/base/clock.h"
+#include "core/base/error.h"
+#include "core/spec/corpus_manifest.h"
+#include "core/spec/run_config.h"
+#include "storage/db/database.h"
+#include "storage/files/run_directory.h"
+
+namespace hyscale::analysis {
+namespace {
+
+using storage::ResultRow;
+
+double parameters_of(const ResultRow& row, const std::string& convention) {
+  if (convention == "total") return static_cast<double>(row.params_total);
+  if (convention == "without_head") return static_cast<double>(row.params_without_head);
+  if (convention == "active") return static_cast<double>(row.params_active);
+  return static_cast<double>(row.params_non_embedding);
+}
+
+double flops_of(const ResultRow& row, const std::string& convention) {
+  if (convention == "paper") return row.flops_paper;
+  if (convention == "executed") return row.flops_executed;
+  if (convention == "six_n") return row.flops_six_n;
+  return row.flops_with_head;
+}
+
+std::vector<RunSummary> summaries(const std::vector<ResultRow>& rows, const Conventions& conventions) {
+  std::vector<RunSummary> runs;
+  for (const ResultRow& row : rows)
+    runs.push_back({.family = row.family,
+                    .size = row.size,
+                    .state = row.state,
+                    .cause = row.cause,
+                    .role = row.role,
+                    .run = row.run_id,
+                    .cluster = row.cluster,
+                    .directory = row.directory,
+                    .seed = row.seed,
+                    .lr = row.lr,
+                    .budget = row.budget_flops,
+                    .n = parameters_of(row, conventions.params),
+                    .d = static_cast<double>(row.tokens),
+                    .c = flops_of(row, conventions.flops),
+                    .loss = row.validation_loss,
+                    .standard_error = row.standard_error,
+                    .bits_per_byte = row.bits_per_byte,
+                    .seconds = row.busy_seconds});
+  return runs;
+}
+
+Point point_of(const RunSummary& run) {
+  return {.family = run.family,
+          .size = run.size,
+          .budget = run.budget,
+          .n = run.n,
+          .d = run.d,
+          .c = run.c,
+          .loss = run.loss,
+          .standard_error = run.standard_error,
+          .run = run.run,
+          .cluster = run.cluster};
+}
+
+PointSet points_of(const std::vector<RunSummary>& runs, const std::string& study, const Conventions& conventions) {
+  PointSet set{.source = study, .n_name = conventions.params, .c_name = conventions.flops};
+  std::map<std::tuple<std::string, std::string, double, int64_t>, size_t> best;  // cell without its learning rate
+  std::set<std::string> families_tuned;
+  for (const RunSummary& run : runs) {
+    if (run.state != "done" || !std::isfinite(run.loss)) continue;
+    const auto [place, fresh] = best.try_emplace({run.family, run.size, run.budget, run.seed}, set.points.size());
+    if (fresh) {
+      set.points.push_back(point_of(run));
+      continue;
+    }
+    Point& kept = set.points[place->second];
+    if (kept.run == run.run) continue;
+    families_tuned.insert(run.family);
+    if (run.loss < kept.loss) kept = point_of(run);
+  }
+  if (!families_tuned.empty())
+    set.notices.push_back(
+        fmt::format("Several learning rates of one cell: the one with the lowest validation loss was kept ({}). Taking "
+                    "the best of several favours the families that had more tries.",
+                    fmt::join(families_tuned, ", ")));
+  return set;
+}
+
+storage::StudyRow study_row(const storage::Database& database, const std::string& name) {
+  if (const auto row = database.study(name)) return *row;
+  std::vector<std::string> names;
+  for (const storage::StudyRow& row : database.studies()) names.push_back(row.name);
+  const std::string like = nearest(name, names);
+  throw ConfigError(Problem{.what = fmt::format("{} has no study '{}'", storage::database_path(database.store()), name),
+                            .remedy = !like.empty()   ? fmt::format("did you mean '{}'?", like)
+                                      : names.empty() ? "submit it first: study submit SPEC.yaml"
+                                                      : fmt::format("choose one of: {}", fmt::join(names, ", "))});
+}
+
+// The values of one provenance name over all runs, each once.
+using Gathered = std::map<std::string, std::set<std::string>>;
+
+void read_records(Dataset& data, Gathered& gathered) {
+  std::map<std::pair<std::string, std::string>, const RunSummary*> longest;
+  std::set<std::string> seen;
+  for (const RunSummary& run : data.runs) {
+    if (run.state != "done" || !seen.insert(run.family + "\n" + run.run).second) continue;
+    const RunSummary*& kept = longest[{run.family, run.size}];
+    if (kept == nullptr || run.d > kept->d) kept = &run;
+  }
+  for (const auto& [key, run] : longest) {
+    const storage::RunDirectory directory{run->directory};
+    try {
+      const storage::RunRecord record = storage::read_run_record(directory.run_h5());
+      data.curves.push_back({.family = run->family,
+                             .size = run->size,
+                             .run = run->run,
+                             .n = run->n,
+                             .loss_at = thinned_losses(record.steps)});
+      for (const auto& [name, value] : record.provenance)
+        if (!value.empty()) gathered[name].insert(value);
+    } catch (const Error& error) {
+      data.problems.emplace_back(error.what());
+    }
+  }
+}
+
+void add_corpus(Dataset& data, const std::string& store, const storage::Database& database) {
+  std::set<std::string> names;
+  for (const RunSummary& run : data.runs)
+    if (const auto row = database.run(run.run))
+      names.insert(spec::parse_run_config(row->config, run.directory + "/run.yaml").data.corpus);
+  for (const std::string& name : names) {
+    try {
+      const spec::CorpusManifest corpus = spec::load_corpus_manifest(spec::corpus_directory(store, name));
+      data.provenance.emplace_back(
+          "corpus " + name,
+          fmt::format(
+              "{} training and {} validation tokens, vocabulary {}, tokens SHA-256 {}, unigram entropy {:.4f} nats "
+              "per token",
+              corpus.train_tokens, corpus.validation_tokens, corpus.vocabulary, corpus.identity.corpus_sha256,
+              corpus.unigram_entropy));
+      if (names.size() == 1) data.unigram_entropy = corpus.unigram_entropy;
+    } catch (const Error& error) {
+      data.problems.emplace_back(error.what());
+    }
+  }
+}
+
+void add_seeds(Dataset& data) {
+  std::set<int64_t> seeds;
+  for (const RunSummary& run : data.runs) seeds.insert(run.seed);
+  data.provenance.emplace_back("seeds", fmt::format("{}", fmt::join(seeds, ", ")));
+}
+
+}  // namespace
+
+PointSet points_from_study(const std::string& store, const std::string& study, const Conventions& conventions) {
+  const storage::Database database(store, storage::Database::Mode::read);
+  study_row(database, study);
+  PointSet set = points_of(summaries(database.results(study), conventions), study, conventions);
+  if (set.points.empty())
+    set.notices.push_back(fmt::format("No run of '{}' is done yet: see study status {}", study, study));
+  return set;
+}
+
+Dataset dataset_from_study(const std::string& store, const std::string& study, const Conventions& conventions) {
+  const storage::Database database(store, storage::Database::Mode::read);
+  const storage::StudyRow row = study_row(database, study);
+  Dataset data{.runs = summaries(database.results(study), conventions)};
+  data.set = points_of(data.runs, study, conventions);
+  for (const storage::RejectedRow& cell : database.rejected(study))
+    data.rejected.push_back(
+        fmt::format("{} {} at {:g} FLOPs: {}", cell.family, cell.size, cell.budget_flops, cell.reason));
+  data.provenance = {{"study", row.name},
+                     {"spec SHA-256", row.spec_sha256},
+                     {"planned by commit", row.commit},
+                     {"submitted", format_utc(row.created)}};
+  Gathered gathered;
+  read_records(data, gathered);
+  add_seeds(data);
+  add_corpus(data, store, database);
+  for (const auto& [name, values] : gathered)
+    data.provenance.emplace_back("runs: " + name, fmt::format("{}", fmt::join(values, "; ")));
+  return data;
+}
+
+}  // namespace hyscale::analysis
