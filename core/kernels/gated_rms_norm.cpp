@@ -38,28 +38,28 @@ void forward_row(const T* y, const T* z, const T* weight, T* out, T* rstd, int64
   }
 }
 
-/// With n = h rstd and dn = dout weight: dh = rstd (dn - n mean(dn n)); without a norm dh = dout.
+/// With n = h rstd and dn = dout weight: dh = rstd (dn - n mean(dn n)); without a norm dh = dout. The first pass leaves
+/// sigmoid(z) in dz for the second.
 template <class T>
 void backward_row(const T* y, const T* z, const T* weight, const T* rstd, const T* dout, T* dy, T* dz, T* dweight,
                   int64_t width, int64_t groups) {
   for (int64_t g = 0; g < groups; ++g) {
     const int64_t begin = g * width, end = begin + width;
     const T r = weight == nullptr ? T(1) : rstd[g];
-    T shared = 0;
-    if (weight != nullptr) {
-      Vec<T> sum{};
-      for_vectors<T>(begin, end, [&](int64_t i, int64_t lanes) {
-        const Vec<T> gate = load_some(z + i, lanes), n = load_some(y + i, lanes) * gate * sigmoid(gate) * r;
-        const Vec<T> along = load_some(dout + i, lanes) * n;
-        store_some(dweight + i, load_some(dweight + i, lanes) + along, lanes);
-        sum += along * load_some(weight + i, lanes);
-      });
-      shared = lane_sum<T>(sum) / static_cast<T>(width);
-    }
+    Vec<T> sum{};
     for_vectors<T>(begin, end, [&](int64_t i, int64_t lanes) {
-      const Vec<T> gate = load_some(z + i, lanes), s = sigmoid(gate), value = load_some(y + i, lanes);
+      const Vec<T> gate = load_some(z + i, lanes), s = sigmoid(gate);
+      store_some(dz + i, s, lanes);
+      if (weight == nullptr) return;
+      const Vec<T> along = load_some(dout + i, lanes) * load_some(y + i, lanes) * gate * s * r;  // dout n
+      store_some(dweight + i, load_some(dweight + i, lanes) + along, lanes);
+      sum += along * load_some(weight + i, lanes);
+    });
+    const T shared = r * lane_sum<T>(sum) / static_cast<T>(width);
+    for_vectors<T>(begin, end, [&](int64_t i, int64_t lanes) {
+      const Vec<T> gate = load_some(z + i, lanes), s = load_some(dz + i, lanes), value = load_some(y + i, lanes);
       Vec<T> dh = load_some(dout + i, lanes);
-      if (weight != nullptr) dh = r * (dh * load_some(weight + i, lanes) - value * gate * s * (r * shared));
+      if (weight != nullptr) dh = r * (dh * load_some(weight + i, lanes) - value * gate * s * shared);
       store_some(dy + i, dh * gate * s, lanes);
       store_some(dz + i, dh * value * s * (1 + gate * (1 - s)), lanes);
     });
