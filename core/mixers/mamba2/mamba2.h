@@ -32,7 +32,7 @@ class Mamba2Branch final : public Branch {
   kernels::SsdInputs scan_inputs() const;
   kernels::GatedRmsNormArgs norm_args() const;
 
-  const spec::Mamba2Spec& spec_;
+  const spec::Mamba2Spec spec_;
   const Parameter &in_weight_, &conv_weight_, &conv_bias_, &dt_bias_, &a_log_, &d_;
   const Parameter* norm_weight_;  // null: the gate alone
 
