@@ -1,0 +1,99 @@
+#include <gmock/gmock.h>
+
+#include "core/base/error.h"
+#include "tests/studies/study_fixture.h"
+
+namespace hyscale::studies {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class StudySpecFile : public StudyFixture {
+ protected:
+  std::string message() {
+    try {
+      read();
+    } catch (const ConfigError& e) {
+      return e.what();
+    }
+    return "";
+  }
+};
+
+TEST_F(StudySpecFile, ReadsEveryKeyOfTheDesign) {
+  study_ = R"(format: hyscale.study/1
+study: hybrids-vs-parents
+questions:
+  - {ask: "better?", compare: [intra_1to5, transformer], metric: validation_loss, at: {flops: 1e16},
+     difference: 0.01, confidence: 0.95}
+base: quickstart-base.yaml
+families:
+  transformer: {stack: A}
+  windowed: {stack: A, set: {model.mixers.A.window: 128, model.mixers.A.sinks: 4}}
+  intra_1to5: {family: intra, ratio: "1:5", placement: scatter}
+sizes: [0.5M, 1M, {name: wide, d_model: 128, layers: 3}]
+budgets: {flops: [3e14, 1e15]}
+seeds: {default: [0], 0.5M: [0, 1, 2]}
+learning_rate: {at: 1M, value: 3e-3, exponent: -0.25, sweep: {scale: [0.5, 1, 2], for: [1M]}}
+batch: {tokens: 8192}
+schedule: {kind: trapezoid, warmup: 0.25, cooldown: 0.2, branch: true}
+limits: {tokens_per_parameter: [1, 500], epochs: 4, steps: [300, 1e6]}
+evaluate: [validation, position, needle]
+resources: {device: cuda, gpus: 1, tp: 1, runs_per_gpu: 4, time: "02:00:00"}
+slurm: {partition: gpu, account: lab, throttle: {runs: 64, gpus: 32}}
+)";
+  const StudySpec spec = read();
+  EXPECT_EQ(spec.name, "hybrids-vs-parents");
+  EXPECT_EQ(spec.base, store_ + "/quickstart-base.yaml");
+  EXPECT_EQ(spec.questions[0].at_flops, 1e16);
+  EXPECT_THAT(spec.families[1].set, ElementsAre("model.mixers.A.window=128", "model.mixers.A.sinks=4"));
+  EXPECT_THAT(spec.families[2].ratio, ElementsAre(1, 5));
+  EXPECT_EQ(spec.sizes[0].target, 5e5);
+  EXPECT_EQ(spec.sizes[2].layers, 3);
+  EXPECT_THAT(spec.seeds_of_size.at("0.5M"), ElementsAre(0, 1, 2));
+  EXPECT_THAT(spec.learning_rate.sweep_scale, ElementsAre(0.5, 1, 2));
+  EXPECT_EQ(spec.resources.time, "02:00:00");
+  EXPECT_EQ(spec.slurm->throttle_gpus, 32);
+}
+
+TEST_F(StudySpecFile, ReportsEveryMistakeAtItsPlace) {
+  replace(study_, "placement: middle", "placement: centre");
+  replace(study_, "ratio: \"1:2\"", "ratio: \"1/2\"");
+  replace_line(study_, "budgets:", "budgts: {flops: [1e11]}");
+  replace(study_, "compare: [intra, transformer]", "compare: [intra, transformr]");
+  replace(study_, "cooldown: 0.2", "cooldown: 1.2");
+  const std::string text = message();
+  EXPECT_THAT(text, HasSubstr("study.yaml:"));
+  EXPECT_THAT(text, AllOf(HasSubstr("families.inter.placement = 'centre' is not known"), HasSubstr("is no ratio")));
+  EXPECT_THAT(text, HasSubstr("did you mean 'budgets'?"));
+  EXPECT_THAT(text, HasSubstr("compares 'transformr', which is no family"));
+  EXPECT_THAT(text, HasSubstr("schedule.cooldown = 1.2 must be at most"));
+}
+
+TEST_F(StudySpecFile, RefusesWhatEachRuleForbids) {
+  const struct {
+    const char *from, *to, *message;
+  } cases[] = {
+      {"{stack: A}", "{stack: A, set: {train.tokens: 5}}", "train.tokens is decided by budgets"},
+      {"{stack: A}", "{stack: A, set: {model.mixers.A.heads: 5}}", "is decided by sizes"},
+      {"{stack: A}", "{stack: A, family: inter}", "needs a stack or a family, one of them"},
+      {"study: quickstart", "study: \"a; rm b\"", "is no name for a study"},
+      {"{flops: [1e11, 3e11, 8e11]}", "{flops: [3e11, 1e11]}", "at least 5 % above"},
+      {"{flops: [1e11, 3e11, 8e11]}", "{tokens: [1M]}", "budgets.tokens is not supported yet"},
+      {"seeds: [0]", "seeds: [0, 0]", "seed 0 is given twice"},
+      {"seeds: [0]", "seeds: {default: [0], 1M: [1]}", "unknown key 'seeds.1M'"},
+      {"kind: trapezoid", "kind: cosine", "belongs to a trapezoid only"},
+      {"[12K, 20K", "[12K, 12K", "size 12K is given twice"},
+      {"threads: 1", "threads: 1, time: 2 hours", "is no time limit"},
+      {"evaluate: [validation]", "evaluate: [accuracy]", "use validation, position or needle"},
+  };
+  const std::string whole = study_;
+  for (const auto& c : cases) {
+    study_ = whole;
+    replace(study_, c.from, c.to);
+    EXPECT_THAT(message(), HasSubstr(c.message)) << c.to;
+  }
+}
+
+}  // namespace hyscale::studies
