@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
+#include <unistd.h>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -173,14 +174,22 @@ bool holds_the_same(const spec::CorpusManifest& wanted) {
                      .remedy = "choose another --out, or remove the directory first"});
 }
 
-}  // namespace
+// Before hours of work: can `out` be made at all?
+void check_writable(const fs::path& out) {
+  fs::path above = out.parent_path();
+  while (!above.empty() && !fs::exists(above)) above = above.parent_path();
+  if (::access(above.c_str(), W_OK | X_OK) != 0)
+    throw IoError({.what = fmt::format("cannot make {}: {} is not writable", out.string(), above.string()),
+                   .remedy = "choose another --out"});
+}
 
-PreparedCorpus prepare_corpus(const PrepareOptions& options, const ReportProgress& progress) {
+PreparedCorpus prepare_checked(const PrepareOptions& options, const ReportProgress& progress) {
   check(options);
   const std::vector<std::string> files = find_text_files(options.inputs);
+  const std::string out = without_last_slash(fs::weakly_canonical(options.out));
+  check_writable(out);
   PreparedCorpus result;
   const auto tokenizer = make_tokenizer(options, files, progress, result.tokenizer_sample);
-  const std::string out = without_last_slash(fs::weakly_canonical(options.out));
   CorpusWriter writer(out, *tokenizer);
   Splitter splitter(options, writer);
   Pass pass(files, options, "writing tokens", progress);
@@ -196,6 +205,17 @@ PreparedCorpus prepare_corpus(const PrepareOptions& options, const ReportProgres
   result.already_there = holds_the_same(result.manifest);
   if (!result.already_there) writer.commit();
   return result;
+}
+
+}  // namespace
+
+PreparedCorpus prepare_corpus(const PrepareOptions& options, const ReportProgress& progress) {
+  try {
+    return prepare_checked(options, progress);
+  } catch (const fs::filesystem_error& e) {
+    throw IoError({.what = fmt::format("cannot use {}: {}", e.path1().string(), e.code().message()),
+                   .remedy = "check the path and its permissions"});
+  }
 }
 
 }  // namespace hyscale::data

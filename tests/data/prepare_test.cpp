@@ -223,6 +223,12 @@ TEST_F(Prepare, LeavesNothingWhenTheDiskIsFull) {
   EXPECT_THAT(scratch_.entries(), ElementsAre("a.jsonl"));
 }
 
+TEST_F(Prepare, RefusesAPlaceItCannotWriteTo) {
+  const auto input = scratch_.write("a.jsonl", numbered_documents(20));
+  EXPECT_THAT([&] { prepared(input, "a.jsonl/out"); }, ThrowsMessage<IoError>(HasSubstr("a.jsonl")));
+  EXPECT_THAT(scratch_.entries(), ElementsAre("a.jsonl"));
+}
+
 TEST_F(Prepare, LeavesNothingWhenItIsInterrupted) {
   const auto input = scratch_.write("a.jsonl", numbered_documents(2000));
   EXPECT_THROW(prepare_corpus(options(input, "out"), [](const PrepareProgress&) { throw std::runtime_error("stop"); }),
