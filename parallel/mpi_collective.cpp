@@ -1,0 +1,145 @@
+#include "parallel/mpi_collective.h"
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <fmt/format.h>
+#include <mpi.h>
+#include <vector>
+
+#include "core/base/error.h"
+
+namespace hyscale::parallel {
+namespace {
+
+int environment_number(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? 0 : std::atoi(value);
+}
+
+/// Sums are made here and not in MPI, so that their order (rank 0 first) is the same in every library.
+class MpiCollective final : public Collective {
+ public:
+  MpiCollective() {
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+    MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  }
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  void barrier() override { check(MPI_Barrier(MPI_COMM_WORLD), "barrier"); }
+  void broadcast(std::span<std::byte> bytes, int root) override {
+    constexpr size_t kPiece = size_t{1} << 30;  // MPI counts are ints
+    for (size_t at = 0; at < bytes.size(); at += kPiece) {
+      const auto piece = bytes.subspan(at, std::min(kPiece, bytes.size() - at));
+      check(MPI_Bcast(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, root, MPI_COMM_WORLD), "broadcast");
+    }
+  }
+  void all_reduce_sum(std::span<float> values) override {
+    const size_t ranks = static_cast<size_t>(size_), shard = (values.size() + ranks - 1) / ranks;
+    std::vector<float> padded(shard * ranks, 0.0f);
+    std::copy(values.begin(), values.end(), padded.begin());
+    reduce_scatter_sum(padded);
+    all_gather(padded);
+    std::copy_n(padded.begin(), values.size(), values.begin());
+  }
+  void all_reduce_sum(std::span<double> values) override {
+    std::vector<double> all(values.size() * static_cast<size_t>(size_));
+    const int n = count(values.size());
+    check(MPI_Allgather(values.data(), n, MPI_DOUBLE, all.data(), n, MPI_DOUBLE, MPI_COMM_WORLD), "all-reduce");
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] = all[i];
+      for (size_t r = 1; r < static_cast<size_t>(size_); ++r) values[i] += all[r * values.size() + i];
+    }
+  }
+  void all_reduce_max(std::span<int64_t> values) override {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), count(values.size()), MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD),
+          "maximum");
+  }
+  void reduce_scatter_sum(std::span<float> values) override {
+    const size_t shard = shard_of(values.size());
+    received_.resize(values.size());
+    const int n = count(shard);
+    check(MPI_Alltoall(values.data(), n, MPI_FLOAT, received_.data(), n, MPI_FLOAT, MPI_COMM_WORLD), "reduce-scatter");
+    float* mine = values.data() + shard * static_cast<size_t>(rank_);
+    std::copy_n(received_.data(), shard, mine);
+    for (size_t r = 1; r < static_cast<size_t>(size_); ++r)
+      for (size_t i = 0; i < shard; ++i) mine[i] += received_[r * shard + i];
+  }
+  void all_gather(std::span<float> values) override {
+    check(MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values.data(), count(shard_of(values.size())), MPI_FLOAT,
+                        MPI_COMM_WORLD),
+          "all-gather");
+  }
+
+ private:
+  size_t shard_of(size_t all) const {
+    if (all % static_cast<size_t>(size_) != 0)
+      throw ShapeError(fmt::format("{} values do not split into {} equal shards", all, size_));
+    return all / static_cast<size_t>(size_);
+  }
+  int count(size_t values) const {
+    if (values > INT_MAX) throw ShapeError(fmt::format("{} values are more than one MPI call can carry", values));
+    return static_cast<int>(values);
+  }
+  void check(int code, const char* operation) const {
+    if (code == MPI_SUCCESS) return;
+    std::array<char, MPI_MAX_ERROR_STRING> text{};
+    int length = 0;
+    MPI_Error_string(code, text.data(), &length);
+    throw Error(ExitCode::failed, {{.what = fmt::format("rank {}: {} failed: {}", rank_, operation, text.data()),
+                                    .remedy = "another rank has probably ended; look for its message"}});
+  }
+
+  int rank_ = 0, size_ = 1;
+  std::vector<float> received_;
+};
+
+int ranks_on_this_host() {
+  MPI_Comm host{};
+  int ranks = 1;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+  MPI_Comm_size(host, &ranks);
+  MPI_Comm_free(&host);
+  return ranks;
+}
+
+std::string library_name() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  MPI_Get_library_version(text.data(), &length);
+  const std::string name(text.data(), static_cast<size_t>(length));
+  return name.substr(0, name.find_first_of(",\n"));
+}
+
+}  // namespace
+
+bool launched_by_mpi() {
+  for (const char* size : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
+    if (std::getenv(size) != nullptr) return environment_number(size) > 1;
+  const bool process_manager = std::getenv("PMIX_RANK") != nullptr || std::getenv("PMI_RANK") != nullptr;
+  return process_manager && (std::getenv("SLURM_NTASKS") == nullptr || environment_number("SLURM_NTASKS") > 1);
+}
+
+World::World() : mpi_(launched_by_mpi()) {
+  if (!mpi_) {
+    ranks_ = std::make_unique<SelfCollective>();
+    return;
+  }
+  int provided = 0;
+  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+  ranks_ = std::make_unique<MpiCollective>();
+  local_ranks_ = ranks_on_this_host();
+  library_ = library_name();
+}
+World::~World() {
+  if (mpi_) MPI_Finalize();
+}
+void World::abort(int status) {
+  if (mpi_) MPI_Abort(MPI_COMM_WORLD, status);
+  std::_Exit(status);
+}
+
+}  // namespace hyscale::parallel

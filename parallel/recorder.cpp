@@ -1,0 +1,144 @@
+#include "parallel/recorder.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "core/base/error.h"
+
+namespace hyscale::parallel {
+namespace {
+
+constexpr double kStatusSeconds = 1.0;
+constexpr double kLineSeconds = 0.1;
+constexpr double kSmoothing = 0.05;  // weight of the newest step in the smoothed step time
+
+template <class Row>
+std::vector<Row> rows_after(const std::vector<Row>& rows, int64_t step) {
+  std::vector<Row> later;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(later), [&](const Row& row) { return row.step > step; });
+  return later;
+}
+
+}  // namespace
+
+Recorder::Recorder(RecorderPlan plan, storage::Curve before, int64_t from, bool copy_rows, const Clock& clock)
+    : plan_(std::move(plan)),
+      clock_(clock),
+      journal_(plan_.directory.journal()),
+      curve_(std::move(before)),
+      from_(from) {
+  log_ = std::fopen(plan_.directory.log().c_str(), "ae");
+  if (log_ == nullptr) throw IoError({.what = "cannot write " + plan_.directory.log()});
+  if (copy_rows) {
+    journal_.begin_attempt(0, 0);
+    for (const auto& row : curve_.steps) journal_.add(row);
+    for (const auto& row : curve_.evals) journal_.add(row);
+  }
+  journal_.begin_attempt(plan_.attempt, from);
+  journal_.flush();
+  status_ = {.run_id = plan_.run_id,
+             .attempt = plan_.attempt,
+             .step = from,
+             .steps = plan_.steps,
+             .tokens = from * plan_.batch_tokens,
+             .loss = curve_.steps.empty() ? 0.0 : curve_.steps.back().loss,
+             .started = plan_.started,
+             .busy_seconds = curve_.busy_seconds,
+             .host = host_name(),
+             .pid = ::getpid(),
+             .message = {}};
+  write_status();
+}
+Recorder::~Recorder() { std::fclose(log_); }
+
+void Recorder::add(const storage::StepRow& row) {
+  journal_.add(row);
+  curve_.steps.push_back(row);
+  status_.step = row.step;
+  status_.tokens = row.tokens;
+  status_.loss = row.loss;
+  status_.busy_seconds += row.seconds;
+  seconds_per_step_ =
+      seconds_per_step_ == 0 ? row.seconds : seconds_per_step_ + kSmoothing * (row.seconds - seconds_per_step_);
+  if (seconds_per_step_ > 0) status_.tokens_per_second = static_cast<double>(plan_.batch_tokens) / seconds_per_step_;
+  status_.eta_seconds = seconds_per_step_ * static_cast<double>(plan_.steps - row.step);
+  if (row.step % plan_.log_every == 0 || row.step == plan_.steps) {
+    say(progress());
+    journal_.flush();
+  }
+  alive("");
+}
+
+void Recorder::add(const storage::EvalRow& row) {
+  journal_.add(row);
+  curve_.evals.push_back(row);
+  say(fmt::format("step {}: validation loss {:.5f} ± {:.5f} nats per token, {:.4f} bits per byte", row.step, row.loss,
+                  row.standard_error, row.bits_per_byte));
+  journal_.flush();
+}
+
+bool Recorder::has_evaluation(int64_t step) const {
+  return std::any_of(curve_.evals.begin(), curve_.evals.end(), [&](const auto& row) { return row.step == step; });
+}
+
+void Recorder::alive(const std::string& doing) {
+  const double now = clock_.steady_seconds();
+  if (now >= next_status_) write_status();
+  if (line_.visible() && now >= next_line_) {
+    line_.show(doing.empty() ? progress() : doing);
+    next_line_ = now + kLineSeconds;
+  }
+}
+
+std::string Recorder::progress() const {
+  const double gflops = plan_.flops_per_token * status_.tokens_per_second * 1e-9;
+  const std::string speed = plan_.peak_gflops > 0 ? fmt::format("MFU {:.1f}%", 100 * gflops / plan_.peak_gflops)
+                                                  : fmt::format("{:.1f} GFLOP/s", gflops);
+  return fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s  {}  ETA {}", status_.step, plan_.steps, status_.loss,
+                     status_.tokens_per_second, speed, format_duration(status_.eta_seconds));
+}
+
+void Recorder::say(const std::string& text) {
+  std::fprintf(log_, "%s %s\n", format_utc(clock_.unix_seconds()).c_str(), text.c_str());
+  std::fflush(log_);
+  line_.clear();
+  log::info(text);
+}
+
+void Recorder::write_status() {
+  status_.heartbeat = clock_.unix_seconds();
+  storage::write_status(plan_.directory, status_);
+  next_status_ = clock_.steady_seconds() + kStatusSeconds;
+}
+
+storage::RunRecord Recorder::record(std::vector<storage::StepRow> steps, std::vector<storage::EvalRow> evals) const {
+  storage::RunRecord record{.run_id = plan_.run_id,
+                            .run_yaml = plan_.run_yaml,
+                            .steps = std::move(steps),
+                            .evals = std::move(evals),
+                            .provenance = plan_.execution.provenance};
+  for (const auto& [name, value] : plan_.execution.settings) record.provenance[name] = value;
+  return record;
+}
+
+void Recorder::finish(storage::WorkerState state, int exit_code, const std::string& message) {
+  status_.state = state;
+  status_.exit_code = exit_code;
+  status_.message = message;
+  if (state == storage::WorkerState::done) status_.eta_seconds = 0;
+  try {
+    journal_.sync();
+    write_run_record(plan_.directory.attempt(plan_.attempt),
+                     record(rows_after(curve_.steps, from_), rows_after(curve_.evals, from_)));
+    if (state == storage::WorkerState::done)
+      write_run_record(plan_.directory.run_h5(), record(curve_.steps, curve_.evals));
+    if (!message.empty()) say(message);
+    write_status();
+  } catch (const Error&) {
+    if (state != storage::WorkerState::failed) throw;  // of two errors the first is the one to report
+    write_status();
+  }
+}
+
+}  // namespace hyscale::parallel

@@ -1,0 +1,101 @@
+#include "parallel/sharded_optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace hyscale::parallel {
+namespace {
+
+template <class T>
+View<T, 1> view_of(std::span<T> values) {
+  return {values.data(), {static_cast<int64_t>(values.size())}, {1}};
+}
+
+std::span<float> flat_span(const Tensor& tensor) { return {tensor.as<float>(), static_cast<size_t>(tensor.numel())}; }
+
+}  // namespace
+
+std::vector<optim::DecayRange> decay_ranges(const model::ParameterTable& parameters) {
+  std::vector<optim::DecayRange> ranges;
+  for (const model::Parameter& p : parameters.all()) {
+    const int64_t end = p.offset + p.spec.count();
+    if (!ranges.empty() && ranges.back().decay == p.spec.decay && ranges.back().end == p.offset)
+      ranges.back().end = end;
+    else
+      ranges.push_back({p.offset, end, p.spec.decay});
+  }
+  return ranges;
+}
+
+ShardedOptimizer::ShardedOptimizer(model::ParameterTable& parameters, const spec::OptimizerConfig& config,
+                                   Collective& ranks)
+    : parameters_(parameters), config_(config), ranks_(ranks) {
+  const auto size = static_cast<size_t>(ranks.size());
+  flat_ = static_cast<size_t>(parameters.weights().numel());
+  shard_ = (flat_ + size - 1) / size;
+  begin_ = shard_ * static_cast<size_t>(ranks.rank());
+  m_.resize(shard_);
+  v_.resize(shard_);
+  const auto begin = static_cast<int64_t>(begin_), end = begin + static_cast<int64_t>(shard_);
+  for (const optim::DecayRange& range : decay_ranges(parameters)) {
+    const int64_t from = std::max(range.begin, begin), to = std::min(range.end, end);
+    if (from < to) ranges_.push_back({from - begin, to - begin, range.decay});
+  }
+  if (shard_ * size != flat_) padded_weights_.resize(shard_ * size), padded_gradients_.resize(shard_ * size);
+}
+
+std::span<float> ShardedOptimizer::padded(const Tensor& flat, std::vector<float>& copy) const {
+  const std::span<float> values = flat_span(flat);
+  if (copy.empty()) return values;
+  std::copy(values.begin(), values.end(), copy.begin());
+  return copy;
+}
+
+double ShardedOptimizer::step(int64_t step, double lr) {
+  const std::span<float> gradients = padded(parameters_.gradients(), padded_gradients_);
+  ranks_.reduce_scatter_sum(gradients);
+  const std::span<const float> mine = gradients.subspan(begin_, shard_);
+  double squares = optim::sum_of_squares(view_of(mine));
+  ranks_.all_reduce_sum(std::span(&squares, 1));
+  const double norm = std::sqrt(squares);
+  const double scale = config_.clip > 0 && norm > config_.clip ? config_.clip / norm : 1.0;
+  const std::span<float> weights = padded(parameters_.weights(), padded_weights_);
+  update(weights.subspan(begin_, shard_), mine, scale, step, lr);
+  ranks_.all_gather(weights);
+  if (!padded_weights_.empty()) std::copy_n(weights.begin(), flat_, parameters_.weights().as<float>());
+  parameters_.clear_gradients();
+  return norm;
+}
+
+void ShardedOptimizer::update(std::span<float> weights, std::span<const float> gradients, double scale, int64_t step,
+                              double lr) {
+  for (const optim::DecayRange& range : ranges_) {
+    const auto at = static_cast<size_t>(range.begin), count = static_cast<size_t>(range.end - range.begin);
+    optim::adamw({.weights = view_of(weights.subspan(at, count)),
+                  .gradients = view_of(gradients.subspan(at, count)),
+                  .m = view_of(std::span(m_).subspan(at, count)),
+                  .v = view_of(std::span(v_).subspan(at, count)),
+                  .lr = lr,
+                  .betas = config_.betas,
+                  .epsilon = config_.epsilon,
+                  .weight_decay = range.decay ? config_.weight_decay : 0.0,
+                  .gradient_scale = scale,
+                  .step = step});
+  }
+}
+
+std::vector<float> ShardedOptimizer::gather(const std::vector<float>& shard) const {
+  std::vector<float> all(shard_ * static_cast<size_t>(ranks_.size()));
+  std::copy(shard.begin(), shard.end(), all.begin() + static_cast<std::ptrdiff_t>(begin_));
+  ranks_.all_gather(all);
+  all.resize(flat_);
+  return all;
+}
+
+void ShardedOptimizer::set_moments(std::span<const float> m, std::span<const float> v) {
+  const size_t there = std::min(begin_ + shard_, flat_) - std::min(begin_, flat_);
+  std::copy_n(m.begin() + static_cast<std::ptrdiff_t>(std::min(begin_, flat_)), there, m_.begin());
+  std::copy_n(v.begin() + static_cast<std::ptrdiff_t>(std::min(begin_, flat_)), there, v_.begin());
+}
+
+}  // namespace hyscale::parallel

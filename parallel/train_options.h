@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace hyscale::parallel {
+
+/// What `hybrid-worker train` is told beside the run config: nothing here changes what a run is (its id), only where
+/// and how it is computed.
+struct TrainOptions {
+  std::string run_file;                // RUN.yaml
+  std::string out;                     // run directory
+  std::string store;                   // where corpora are; "": see spec::store_directory
+  std::vector<std::string> overrides;  // "a.b=c"
+  bool resume = false;
+  std::string from;  // checkpoint of a trunk: this run is a branch
+
+  // these change the last bits of a result, so a resume or a branch takes them over unless they are given
+  std::string device = "auto";  // auto | cpu | cuda
+  int tp = 1;
+  int64_t micro_batch = 0;    // sequences of one forward pass per rank; 0: about 16K tokens
+  int threads = 0;            // 0: allowed cores / ranks on this host
+  bool deterministic = true;  // the CPU back end has no other way
+
+  // these do not
+  std::vector<int> pin;                 // cores, one for each thread
+  double time_limit = 0;                // seconds since the start of the process; 0: none
+  int64_t checkpoint_every = 0;         // steps; 0: every ten minutes
+  std::set<int64_t> checkpoint_tokens;  // branch points, kept for ever
+  int keep = 2;                         // newest checkpoints beside those
+  int64_t log_every = 0;                // steps; 0: a hundredth of the run
+  int64_t eval_every = 0;               // steps; 0: at the end only
+  double peak_gflops = 0;               // of all ranks, for MFU; 0: GFLOP/s are printed instead
+  bool quiet = false;
+};
+
+}  // namespace hyscale::parallel

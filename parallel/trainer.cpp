@@ -1,0 +1,125 @@
+#include "parallel/trainer.h"
+
+#include <array>
+#include <cmath>
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+#include "core/base/program.h"
+#include "core/optim/adamw.h"
+#include "parallel/mesh.h"
+#include "parallel/validation.h"
+
+namespace hyscale::parallel {
+
+constexpr double kCheckpointSeconds = 600;
+
+Trainer::Trainer(const RunIdentity& identity, const data::Corpus& corpus, TrainState& state, Collective& ranks,
+                 const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder, StopRequest& stop,
+                 const Clock& clock)
+    : identity_(identity),
+      corpus_(corpus),
+      state_(state),
+      ranks_(ranks),
+      run_(run),
+      plan_(std::move(plan)),
+      recorder_(recorder),
+      stop_(stop),
+      clock_(clock),
+      batches_(corpus.size(false), identity.config.model.context, batch_sequences(identity.config),
+               identity.config.data.seed),
+      inputs_(DType::i32, {plan_.micro_batch, identity.config.model.context}),
+      targets_(DType::i32, {plan_.micro_batch, identity.config.model.context}),
+      next_checkpoint_(clock.steady_seconds() + kCheckpointSeconds) {}
+
+StopReason Trainer::run(int64_t step, bool checkpoint_first) {
+  step_ = step;
+  saved_ = checkpoint_first || step == 0 ? -1 : step;
+  if (checkpoint_first) checkpoint();
+  while (true) {
+    const Due due = agree();
+    if (due.checkpoint && saved_ != step_) checkpoint();
+    if (due.evaluate) evaluate();
+    if (step_ == identity_.config.train.steps()) return StopReason::none;
+    if (due.stop != StopReason::none) return due.stop;
+    train_step();
+  }
+}
+
+bool Trainer::checkpoint_due() const {
+  if (step_ == 0) return false;
+  if (step_ == identity_.config.train.steps() || plan_.pinned.contains(step_)) return true;
+  if (plan_.checkpoint_every > 0) return step_ % plan_.checkpoint_every == 0;
+  return clock_.steady_seconds() >= next_checkpoint_;
+}
+
+Trainer::Due Trainer::agree() {
+  const bool last = step_ == identity_.config.train.steps();
+  const bool evaluate = recorder_ != nullptr && !recorder_->has_evaluation(step_) &&
+                        (last || (plan_.eval_every > 0 && step_ > 0 && step_ % plan_.eval_every == 0));
+  std::array<int64_t, 3> votes{static_cast<int64_t>(stop_.asked()), recorder_ != nullptr && checkpoint_due() ? 1 : 0,
+                               evaluate ? 1 : 0};
+  ranks_.all_reduce_max(votes);
+  const auto stop = static_cast<StopReason>(votes[0]);
+  return {.stop = stop, .checkpoint = votes[1] != 0 || stop != StopReason::none, .evaluate = votes[2] != 0};
+}
+
+double Trainer::forward_backward() {
+  const int64_t sequences = batch_sequences(identity_.config) / ranks_.size(), first = sequences * ranks_.rank();
+  const double scale = 1.0 / static_cast<double>(identity_.config.train.batch_tokens);
+  double nll = 0;
+  for (int64_t row = 0; row < sequences; row += plan_.micro_batch) {
+    const int64_t rows = std::min(plan_.micro_batch, sequences - row);
+    const model::TokenBatch batch{inputs_.tensor().slice(0, 0, rows), targets_.tensor().slice(0, 0, rows)};
+    data::fill_batch(corpus_, batches_, step_, first + row, batch.inputs, batch.targets);
+    nll += state_.model().forward_backward(batch, scale);
+  }
+  ranks_.all_reduce_sum(std::span(&nll, 1));
+  return nll * scale;
+}
+
+void Trainer::train_step() {
+  const double begin = clock_.steady_seconds();
+  const spec::TrainConfig& train = identity_.config.train;
+  storage::StepRow row;
+  row.step = step_ + 1;
+  row.tokens = row.step * train.batch_tokens;
+  row.lr = optim::learning_rate(train, step_ * train.batch_tokens);
+  row.loss = forward_backward();
+  row.grad_norm = std::isfinite(row.loss) ? state_.optimizer().step(row.step, row.lr) : std::nan("");
+  row.seconds = clock_.steady_seconds() - begin;
+  step_ = row.step;
+  if (recorder_ != nullptr) recorder_->add(row);
+  if (!std::isfinite(row.loss) || !std::isfinite(row.grad_norm))
+    throw DivergedError({.what = fmt::format("diverged at step {}: the loss is {}, the gradient norm {}", row.step,
+                                             row.loss, row.grad_norm),
+                         .remedy = "try a lower learning rate or a longer warm-up"});
+}
+
+void Trainer::checkpoint() {
+  if (recorder_ != nullptr) {
+    recorder_->alive(fmt::format("step {}: writing a checkpoint", step_));
+    recorder_->sync();  // the rows up to a checkpoint must not be younger than it
+  }
+  const storage::CheckpointInfo info{.run_id = identity_.run_id,
+                                     .run_yaml = identity_.yaml,
+                                     .step = step_,
+                                     .tokens = step_ * identity_.config.train.batch_tokens,
+                                     .notes = {{"commit", build_commit()}, {"host", host_name()}}};
+  state_.save(storage::checkpoint_path(run_, step_), info);
+  if (recorder_ != nullptr) storage::remove_old_checkpoints(run_, plan_.keep);
+  saved_ = step_;
+  next_checkpoint_ = clock_.steady_seconds() + kCheckpointSeconds;
+}
+
+void Trainer::evaluate() {
+  const auto alive = [this] {
+    if (recorder_ != nullptr) recorder_->alive(fmt::format("step {}: validating", step_));
+  };
+  storage::EvalRow row = validate(state_.model(), corpus_, plan_.micro_batch, ranks_, alive);
+  row.step = step_;
+  row.tokens = step_ * identity_.config.train.batch_tokens;
+  if (recorder_ != nullptr) recorder_->add(row);
+}
+
+}  // namespace hyscale::parallel

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+
+#include "core/base/clock.h"
+#include "core/data/corpus.h"
+#include "parallel/recorder.h"
+#include "parallel/run_identity.h"
+#include "parallel/stop_request.h"
+#include "parallel/train_state.h"
+
+namespace hyscale::parallel {
+
+/// When and how, with every default resolved.
+struct TrainerPlan {
+  int64_t micro_batch = 1;       // sequences of one forward pass on one rank
+  int64_t checkpoint_every = 0;  // steps; 0: by time
+  std::set<int64_t> pinned;      // steps whose checkpoints are kept for ever
+  int keep = 2;
+  int64_t eval_every = 0;  // steps; 0: at the end only
+};
+
+/// The loop: from the state after `step` steps to the end of the run. All ranks run it alike; rank 0 has a recorder.
+/// Between two steps, in this order: the ranks agree on what is due, checkpoint, evaluate, stop.
+class Trainer {
+ public:
+  Trainer(const RunIdentity& identity, const data::Corpus& corpus, TrainState& state, Collective& ranks,
+          const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder, StopRequest& stop,
+          const Clock& clock);
+
+  /// Returns StopReason::none when the run is done, else why it stopped; a checkpoint of the last step is there
+  /// either way. `checkpoint_first`: a branch that needs a checkpoint of its own. Throws DivergedError (on all ranks)
+  /// when a loss or gradient is not finite, and what writing a checkpoint throws.
+  StopReason run(int64_t step, bool checkpoint_first);
+
+ private:
+  struct Due {
+    StopReason stop = StopReason::none;
+    bool checkpoint = false, evaluate = false;
+  };
+  Due agree();
+  void train_step();
+  double forward_backward();
+  void checkpoint();
+  void evaluate();
+  bool checkpoint_due() const;
+
+  const RunIdentity& identity_;
+  const data::Corpus& corpus_;
+  TrainState& state_;
+  Collective& ranks_;
+  storage::RunDirectory run_;
+  TrainerPlan plan_;
+  Recorder* recorder_;  // null but on rank 0
+  StopRequest& stop_;
+  const Clock& clock_;
+  data::BatchPlan batches_;
+  OwnedTensor inputs_, targets_;  // i32 [micro_batch, context]
+  int64_t step_ = 0;              // completed
+  int64_t saved_ = -1;            // step of the newest checkpoint of this attempt
+  double next_checkpoint_ = 0;    // steady seconds
+};
+
+}  // namespace hyscale::parallel
