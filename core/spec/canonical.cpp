@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+#include <map>
+
 #include <nlohmann/json.hpp>
 
 #include "core/base/hash.h"
@@ -35,19 +38,29 @@ static const char* word(Precision precision) {
   return "";
 }
 
-static json canonical_model(const ModelConfig& model) {
-  json stack = json::array();
-  for (const BlockConfig& block : model.stack) {
-    json layer{{"mixer", block.mixer->canonical()}};
-    if (block.ffn) layer["ffn"] = {{"kind", "swiglu"}, {"d_ff", block.ffn->d_ff}};
-    stack.push_back(std::move(layer));
+static std::string canonical_layer(const BlockConfig& block) {
+  json layer{{"mixer", block.mixer->canonical()}};
+  if (block.ffn) layer["ffn"] = {{"kind", "swiglu"}, {"d_ff", block.ffn->d_ff}};
+  return layer.dump();
+}
+
+// Stacks repeat few blocks many times and planners ask for many ids: each distinct block is written once.
+static std::string canonical_stack(const std::vector<BlockConfig>& stack) {
+  std::map<std::pair<const MixerSpec*, int64_t>, std::string> written;
+  std::string text;
+  for (const BlockConfig& block : stack) {
+    std::string& layer = written[{block.mixer.get(), block.ffn ? block.ffn->d_ff : 0}];
+    if (layer.empty()) layer = canonical_layer(block);
+    text += (text.empty() ? "[" : ",") + layer;
   }
-  json result{{"vocabulary", model.vocabulary},
-              {"context", model.context},
-              {"d_model", model.d_model},
-              {"stack", std::move(stack)}};
-  if (model.norm_epsilon != kModel.norm_epsilon) result["norm_epsilon"] = model.norm_epsilon;
-  return result;
+  return text + "]";
+}
+
+// Keys in sorted order, like those of every json object here.
+static std::string canonical_model(const ModelConfig& model) {
+  std::string text = fmt::format("{{\"context\":{},\"d_model\":{}", model.context, model.d_model);
+  if (model.norm_epsilon != kModel.norm_epsilon) text += ",\"norm_epsilon\":" + json(model.norm_epsilon).dump();
+  return text + fmt::format(",\"stack\":{},\"vocabulary\":{}}}", canonical_stack(model.stack), model.vocabulary);
 }
 
 static json canonical_data(const DataConfig& data, const CorpusIdentity& corpus) {
@@ -77,11 +90,9 @@ static json canonical_train(const TrainConfig& train) {
 }
 
 std::string canonical_form(const RunConfig& config, const CorpusIdentity& corpus) {
-  return json{{"semantics", kSemanticsVersion},
-              {"model", canonical_model(config.model)},
-              {"data", canonical_data(config.data, corpus)},
-              {"train", canonical_train(config.train)}}
-      .dump();
+  return fmt::format("{{\"data\":{},\"model\":{},\"semantics\":{},\"train\":{}}}",
+                     canonical_data(config.data, corpus).dump(), canonical_model(config.model), kSemanticsVersion,
+                     canonical_train(config.train).dump());
 }
 
 std::string run_id(const RunConfig& config, const CorpusIdentity& corpus) {

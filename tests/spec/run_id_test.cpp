@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include "core/base/files.h"
 #include "core/spec/run_config.h"
 #include "tests/spec/run_text.h"
@@ -19,6 +21,12 @@ TEST(RunId, OfTheExampleIsWhatItHasAlwaysBeen) {
       read_file(std::string(source ? source : ".") + "/tests/spec/golden/run_id.txt");  // canonical form, then its id
   const std::string form = canonical_form(parse_run_config(kRunText, "run.yaml"), kCorpus);
   EXPECT_EQ(form + "\n" + id_of(kRunText) + "\n", golden);
+}
+
+TEST(RunId, StandsOnAFormWithSortedKeys) {
+  const std::string text = with(kRunText, "context: 256", "context: 256\n  norm_epsilon: 1e-6");
+  const std::string form = canonical_form(parse_run_config(text, "run.yaml"), kCorpus);
+  EXPECT_EQ(nlohmann::json::parse(form).dump(), form);
 }
 
 TEST(RunId, IsKeptWhenAMixerIsRenamed) {
