@@ -1,6 +1,7 @@
 #include "core/data/prepare.h"
 
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <fmt/format.h>
 #include <memory>
@@ -113,20 +114,31 @@ std::unique_ptr<Tokenizer> make_tokenizer(const PrepareOptions& options, const s
 }
 
 struct Encoded {
-  std::vector<int32_t> ids;
+  std::vector<int32_t> ids{};
   int64_t bytes = 0;
 };
 
-std::vector<Encoded> encode(const Tokenizer& tokenizer, const std::vector<std::string>& texts) {
+Encoded encode(const Tokenizer& tokenizer, const std::string& text) {
+  Encoded encoded{.bytes = static_cast<int64_t>(text.size())};
+  encoded.ids.push_back(tokenizer.bos());
+  tokenizer.encode(text, encoded.ids);
+  encoded.ids.push_back(tokenizer.eos());
+  return encoded;
+}
+
+std::vector<Encoded> encode_all(const Tokenizer& tokenizer, const std::vector<std::string>& texts) {
   std::vector<Encoded> encoded(texts.size());
-  parallel_for(static_cast<int64_t>(texts.size()), 1, [&](int64_t begin, int64_t end) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      encoded[i].bytes = static_cast<int64_t>(texts[i].size());
-      encoded[i].ids.push_back(tokenizer.bos());
-      tokenizer.encode(texts[i], encoded[i].ids);
-      encoded[i].ids.push_back(tokenizer.eos());
+  std::vector<std::exception_ptr> failures(texts.size());  // an exception must not leave a parallel loop
+  parallel_for(static_cast<int64_t>(texts.size()), 1, [&](int64_t begin, int64_t) {
+    const auto i = static_cast<size_t>(begin);
+    try {
+      encoded[i] = encode(tokenizer, texts[i]);
+    } catch (...) {
+      failures[i] = std::current_exception();
     }
   });
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
   return encoded;
 }
 
@@ -177,7 +189,7 @@ bool holds_the_same(const spec::CorpusManifest& wanted) {
 // Before hours of work: can `out` be made at all?
 void check_writable(const fs::path& out) {
   fs::path above = out.parent_path();
-  while (!above.empty() && !fs::exists(above)) above = above.parent_path();
+  while (!fs::exists(above)) above = above.parent_path();
   if (::access(above.c_str(), W_OK | X_OK) != 0)
     throw IoError({.what = fmt::format("cannot make {}: {} is not writable", out.string(), above.string()),
                    .remedy = "choose another --out"});
@@ -186,7 +198,7 @@ void check_writable(const fs::path& out) {
 PreparedCorpus prepare_checked(const PrepareOptions& options, const ReportProgress& progress) {
   check(options);
   const std::vector<std::string> files = find_text_files(options.inputs);
-  const std::string out = without_last_slash(fs::weakly_canonical(options.out));
+  const std::string out = without_last_slash(fs::weakly_canonical(fs::absolute(options.out)));
   check_writable(out);
   PreparedCorpus result;
   const auto tokenizer = make_tokenizer(options, files, progress, result.tokenizer_sample);
@@ -195,7 +207,7 @@ PreparedCorpus prepare_checked(const PrepareOptions& options, const ReportProgre
   Pass pass(files, options, "writing tokens", progress);
   for (auto texts = pass.next(); !texts.empty(); texts = pass.next()) {
     if (pass.has_problems()) continue;  // nothing will be kept: read on only to list what else is wrong
-    auto encoded = encode(*tokenizer, texts);
+    auto encoded = encode_all(*tokenizer, texts);
     for (size_t i = 0; i < texts.size(); ++i) splitter.add(texts[i], std::move(encoded[i]));
   }
   splitter.finish();
