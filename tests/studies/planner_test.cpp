@@ -80,6 +80,23 @@ TEST_F(Planner, ATrunkComesFirstAndCheckpointsWhereItsBranchesStart) {
   EXPECT_GT(branches, 20u);
 }
 
+TEST_F(Planner, WarmUpIsAFractionOfTheSmallestBudgetASizeKeeps) {
+  const Plan p = plan();
+  const int64_t smallest = run(p, "mamba", "58K", 1e11).config.train.tokens;
+  EXPECT_NEAR(static_cast<double>(run(p, "mamba", "58K", 8e11).config.train.schedule.warmup_tokens),
+              0.1 * static_cast<double>(smallest), 256);
+  const int64_t kept = run(p, "mamba", "200K", 3e11).config.train.tokens;  // 1e11 is too short for this size
+  EXPECT_NEAR(static_cast<double>(run(p, "mamba", "200K", 8e11).config.train.schedule.warmup_tokens),
+              0.1 * static_cast<double>(kept), 256);
+}
+
+TEST_F(Planner, AnAbsoluteWarmUpHoldsForAllAndRejectsWhatItFills) {
+  replace(study_, "warmup: 0.1", "warmup_tokens: 51200");
+  for (const PlannedRun& r : plan().runs) EXPECT_EQ(r.config.train.schedule.warmup_tokens, 51200);
+  replace(study_, "warmup_tokens: 51200", "warmup_tokens: 165000");
+  EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(HasSubstr("warm-up of 165000 and cool-down of")));
+}
+
 TEST_F(Planner, CostCountsASharedPrefixOnce) {
   const Plan p = plan();
   double cost = 0;
