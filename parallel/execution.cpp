@@ -1,10 +1,8 @@
 #include "parallel/execution.h"
 
-#include <array>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -49,12 +47,6 @@ std::vector<std::string> inexact_differences(const Execution& before, const Exec
   for (const auto& [name, value] : now.settings) compare(name, before.settings, now.settings);
   for (const char* name : {"cpu", "build", "commit"}) compare(name, before.provenance, now.provenance);
   return found;
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
 }
 
 std::string cpu_model() {

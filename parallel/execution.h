@@ -25,7 +25,6 @@ std::optional<Execution> read_execution(const storage::RunDirectory& run);
 /// Names of what changes the last bits of a result, when it differs: "threads is 2, was 4".
 std::vector<std::string> inexact_differences(const Execution& before, const Execution& now);
 
-std::string host_name();
 std::string cpu_model();  // "AMD EPYC 9B14"
 
 }  // namespace hyscale::parallel

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/base/error.h"
+#include "core/base/process.h"
 
 namespace hyscale::parallel {
 namespace {

@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/process.h"
 #include "core/base/program.h"
 #include "core/spec/accounting.h"
 #include "core/spec/corpus_manifest.h"

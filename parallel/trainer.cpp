@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
+#include "core/base/process.h"
 #include "core/base/program.h"
 #include "core/optim/adamw.h"
 #include "parallel/mesh.h"

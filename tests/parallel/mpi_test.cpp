@@ -1,0 +1,73 @@
+#include <csignal>
+#include <gmock/gmock.h>
+
+#include "core/base/files.h"
+#include "storage/files/checkpoint.h"
+#include "tests/parallel/worker_process.h"
+
+namespace hyscale::parallel {
+namespace {
+
+using storage::RunDirectory;
+using ::testing::HasSubstr;
+
+/// Ranks on whatever cores there are.
+void launch(Workshop& shop, const char* ranks) {
+  shop.launcher = {"mpirun", "-n", ranks};
+  shop.extra = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+                {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+                {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
+                {"OMPI_MCA_mpi_yield_when_idle", "1"},
+                {"OMPI_MCA_hwloc_base_binding_policy", "none"},
+                {"OMPI_MCA_pml", "ob1"}};
+}
+
+TEST(TwoRanks, FollowOneRankWithinTheToleranceOfMeshes) {
+  const Workshop one;
+  ASSERT_EQ(one.run(one.train("run")).status, 0);
+  Workshop two;
+  launch(two, "2");
+  const Outcome outcome = two.run(two.train("run"));
+  ASSERT_EQ(outcome.status, 0) << outcome.said;
+  const auto a = storage::read_run_record(RunDirectory{one.out("run")}.run_h5());
+  const auto b = storage::read_run_record(RunDirectory{two.out("run")}.run_h5());
+  EXPECT_EQ(b.provenance.at("dp"), "2");
+  ASSERT_EQ(b.steps.size(), 200u);
+  for (size_t i = 0; i < 200; ++i) {
+    EXPECT_NEAR(a.steps[i].loss, b.steps[i].loss, (i < 20 ? 1e-5 : 1e-3) * a.steps[i].loss) << "step " << i + 1;
+    EXPECT_NEAR(a.steps[i].grad_norm, b.steps[i].grad_norm, (i < 20 ? 1e-4 : 1e-1) * a.steps[i].grad_norm);
+  }
+  EXPECT_NEAR(a.evals[0].loss, b.evals[0].loss, 1e-3);
+}
+
+TEST(TwoRanks, StopTogetherAndResumeToTheSameBits) {
+  Workshop shop;
+  launch(shop, "2");
+  ASSERT_EQ(shop.run(shop.train("calm")).status, 0);
+  const Outcome stopped = shop.run(shop.train("stopped", {"--time-limit", "0.2"}));
+  ASSERT_EQ(stopped.status, 75) << stopped.said;
+  const Outcome resumed = shop.run(shop.train("stopped", {"--resume"}));
+  ASSERT_EQ(resumed.status, 0) << resumed.said;
+  expect_same_curve({shop.out("calm")}, {shop.out("stopped")});
+}
+
+TEST(TwoRanks, SayABadConfigOnceAndEndWithTwo) {
+  Workshop shop;
+  launch(shop, "2");
+  const Outcome outcome = shop.run(shop.train("run", {"--device", "cuda"}));
+  EXPECT_EQ(outcome.status, 2) << outcome.said;
+  const size_t first = outcome.said.find("no CUDA back end");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(outcome.said.find("no CUDA back end", first + 1), std::string::npos) << outcome.said;
+}
+
+TEST(ThreeRanks, AreRefusedABatchThatDoesNotSplit) {
+  Workshop shop;
+  launch(shop, "3");
+  const Outcome outcome = shop.run(shop.train("run"));
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.said, HasSubstr("does not split over 3 ranks"));
+}
+
+}  // namespace
+}  // namespace hyscale::parallel
