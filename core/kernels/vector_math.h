@@ -53,7 +53,7 @@ inline void store_some(T* p, Vec<T> v, int64_t count) {
 }
 template <class T>
 inline Vec<T> broadcast(T value) {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};  // folds to a broadcast; adding would have to turn -0 into 0
 }
 /// Sum of the lanes, pairwise, in one fixed order.
 template <class T>
