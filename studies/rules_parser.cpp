@@ -1,6 +1,6 @@
 #include <algorithm>
+#include <cctype>
 #include <fmt/format.h>
-#include <regex>
 
 #include "studies/spec_parser.h"
 
@@ -104,6 +104,15 @@ Limits parse_limits(const YamlValue& value) {
   return limits;
 }
 
+// Hours, minutes and seconds: "02:00:00".
+static bool is_time_limit(const std::string& text) {
+  if (text.size() < 7 || text.size() > 9) return false;
+  const std::string minutes = text.substr(text.size() - 6), hours = text.substr(0, text.size() - 6);
+  const auto digit = [](unsigned char c) { return std::isdigit(c) != 0; };
+  return std::all_of(hours.begin(), hours.end(), digit) && minutes[0] == ':' && minutes[1] < '6' && digit(minutes[1]) &&
+         digit(minutes[2]) && minutes[3] == ':' && minutes[4] < '6' && digit(minutes[4]) && digit(minutes[5]);
+}
+
 Resources parse_resources(const YamlValue& value) {
   Resources r;
   if (!value.exists()) return r;
@@ -118,8 +127,7 @@ Resources parse_resources(const YamlValue& value) {
   r.runs = map.optional<int64_t>("runs", r.runs, {.min = 0, .max = 1e5});
   r.micro_batch = map.optional<int64_t>("micro_batch", r.micro_batch, {.min = 0, .max = 1e6});
   r.time = map.optional<std::string>("time", "");
-  static const std::regex kTime("([0-9]+-)?[0-9]{1,3}:[0-5][0-9]:[0-5][0-9]");
-  if (!r.time.empty() && !std::regex_match(r.time, kTime))
+  if (!r.time.empty() && !is_time_limit(r.time))
     map.problem_at("time", fmt::format("resources.time = '{}' is no time limit", r.time), "write \"02:00:00\"");
   if (r.ranks % r.tp != 0)
     map.problem_at("tp", fmt::format("resources.tp = {} does not divide the {} ranks", r.tp, r.ranks),

@@ -86,6 +86,7 @@ TEST_F(StudySpecFile, RefusesWhatEachRuleForbids) {
       {"kind: trapezoid", "kind: cosine", "belongs to a trapezoid only"},
       {"[12K, 20K", "[12K, 12K", "size 12K is given twice"},
       {"threads: 1", "threads: 1, time: 2 hours", "is no time limit"},
+      {"threads: 1", "threads: 1, time: \"02:60:00\"", "is no time limit"},
       {"evaluate: [validation]", "evaluate: [accuracy]", "use validation, position or needle"},
   };
   const std::string whole = study_;
