@@ -134,21 +134,27 @@ void read_records(Dataset& data, Gathered& gathered) {
   }
 }
 
-void add_corpus(Dataset& data, const std::string& store, const storage::Database& database) {
+std::set<std::string> corpus_names(Dataset& data, const storage::Database& database, const std::string& study) {
   std::set<std::string> names;
-  for (const RunSummary& run : data.runs)
-    if (const auto row = database.run(run.run))
-      names.insert(spec::parse_run_config(row->config, run.directory + "/run.yaml").data.corpus);
+  for (const storage::RunRow& run : database.runs(study)) {
+    try {
+      names.insert(spec::parse_run_config(run.config, "run " + run.run_id).data.corpus);
+    } catch (const Error& error) {
+      data.problems.emplace_back(error.what());
+    }
+  }
+  return names;
+}
+
+void add_corpora(Dataset& data, const std::string& store, const std::set<std::string>& names) {
   for (const std::string& name : names) {
     try {
       const spec::CorpusManifest corpus = spec::load_corpus_manifest(spec::corpus_directory(store, name));
       data.provenance.emplace_back(
-          "corpus " + name,
-          fmt::format(
-              "{} training and {} validation tokens, vocabulary {}, tokens SHA-256 {}, unigram entropy {:.4f} nats "
-              "per token",
-              corpus.train_tokens, corpus.validation_tokens, corpus.vocabulary, corpus.identity.corpus_sha256,
-              corpus.unigram_entropy));
+          "corpus " + name, fmt::format("{} training and {} validation tokens, vocabulary {}, SHA-256 {}, unigram "
+                                        "entropy {:.4f} nats per token",
+                                        corpus.train_tokens, corpus.validation_tokens, corpus.vocabulary,
+                                        corpus.identity.corpus_sha256, corpus.unigram_entropy));
       if (names.size() == 1) data.unigram_entropy = corpus.unigram_entropy;
     } catch (const Error& error) {
       data.problems.emplace_back(error.what());
@@ -188,7 +194,7 @@ Dataset dataset_from_study(const std::string& store, const std::string& study, c
   Gathered gathered;
   read_records(data, gathered);
   add_seeds(data);
-  add_corpus(data, store, database);
+  add_corpora(data, store, corpus_names(data, database, study));
   for (const auto& [name, values] : gathered)
     data.provenance.emplace_back("runs: " + name, fmt::format("{}", fmt::join(values, "; ")));
   return data;

@@ -30,9 +30,10 @@ std::string escape(const std::string& text) {
   return safe;
 }
 
-static std::string heading_cell(const std::string& text, bool sortable) {
-  if (!sortable) return fmt::format("<th scope=\"col\">{}</th>", escape(text));
-  return fmt::format("<th scope=\"col\"><button type=\"button\">{}</button></th>", escape(text));
+static std::string heading_cell(const std::string& text, bool number, bool sortable) {
+  const std::string content =
+      sortable ? fmt::format("<button type=\"button\">{}</button>", escape(text)) : escape(text);
+  return fmt::format("<th scope=\"col\"{}>{}</th>", number ? " class=\"number\"" : "", content);
 }
 
 static std::string body_cell(const HtmlCell& cell) {
@@ -45,7 +46,8 @@ static std::string body_cell(const HtmlCell& cell) {
 std::string html_table(const std::vector<std::string>& headings, const std::vector<std::vector<HtmlCell>>& rows,
                        bool sortable) {
   std::string html = fmt::format("<div class=\"scroll\"><table{}><thead><tr>", sortable ? " class=\"sortable\"" : "");
-  for (const std::string& heading : headings) html += heading_cell(heading, sortable);
+  for (size_t i = 0; i < headings.size(); ++i)
+    html += heading_cell(headings[i], !rows.empty() && rows.front()[i].number, sortable);
   html += "</tr></thead><tbody>\n";
   for (const auto& row : rows) {
     html += "<tr>";

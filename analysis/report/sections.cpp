@@ -1,5 +1,6 @@
 #include "analysis/report/sections.h"
 
+#include <array>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -19,19 +20,58 @@ HtmlCell words(const std::string& text, const std::string& hint = "") { return {
 
 using Rows = std::vector<std::vector<HtmlCell>>;
 
-std::vector<HtmlCell> parameter_row(const FamilyFit& fit) {
-  const auto cell = [](double value, const Interval& interval) {
-    return HtmlCell{.text = fmt::format("{} ({})", number_text(value, Quantity::general),
-                                        interval_text(interval, Quantity::general))};
+// Parameters downwards, families across: stays narrow.
+std::string parameter_table(const std::vector<FamilyFit>& fits) {
+  struct Line {
+    const char* name;
+    double (*value)(const ChinchillaLaw&);
+    Interval FamilyFit::*interval;
   };
-  return {words(fit.family),
-          cell(fit.law.e, fit.e),
-          cell(fit.law.a, fit.a),
-          cell(fit.law.b, fit.b),
-          cell(fit.law.alpha, fit.alpha),
-          cell(fit.law.beta, fit.beta),
-          cell(fit.law.size_exponent(), fit.size_exponent),
-          cell(fit.law.token_exponent(), fit.token_exponent)};
+  const std::array<Line, 7> lines = {
+      {{"E", [](const ChinchillaLaw& law) { return law.e; }, &FamilyFit::e},
+       {"A", [](const ChinchillaLaw& law) { return law.a; }, &FamilyFit::a},
+       {"B", [](const ChinchillaLaw& law) { return law.b; }, &FamilyFit::b},
+       {"α", [](const ChinchillaLaw& law) { return law.alpha; }, &FamilyFit::alpha},
+       {"β", [](const ChinchillaLaw& law) { return law.beta; }, &FamilyFit::beta},
+       {"a", [](const ChinchillaLaw& law) { return law.size_exponent(); }, &FamilyFit::size_exponent},
+       {"b", [](const ChinchillaLaw& law) { return law.token_exponent(); }, &FamilyFit::token_exponent}}};
+  std::vector<std::string> headings = {"parameter"};
+  Rows rows;
+  for (const Line& line : lines) rows.push_back({words(line.name)});
+  for (const FamilyFit& fit : fits) {
+    if (!fit.usable) continue;
+    headings.push_back(fit.family);
+    for (size_t i = 0; i < lines.size(); ++i)
+      rows[i].push_back(words(fmt::format("{} ({})", number_text(lines[i].value(fit.law), Quantity::general),
+                                          interval_text(fit.*lines[i].interval, Quantity::general))));
+  }
+  return headings.size() > 1 ? html_table(headings, rows) : "";
+}
+
+// One row a family, one column a budget.
+std::string size_table(const Analysis& analysis) {
+  const std::vector<double> budgets = analysis.data.set.budgets();
+  std::vector<std::string> headings = {"family"};
+  for (const double budget : budgets) headings.push_back(short_flops(budget) + " FLOPs");
+  headings.emplace_back("exponent of N*(C)");
+  Rows rows;
+  for (const FamilyIsoFlop& family : analysis.isoflop) {
+    rows.push_back({words(family.family)});
+    for (const double budget : budgets) {
+      HtmlCell cell{.text = "–"};
+      for (const IsoFlopCurve& curve : family.curves)
+        if (curve.budget == budget)
+          cell = curve.interior ? words(fmt::format("{} ({})", short_count(curve.n),
+                                                    interval_text(curve.n_interval, Quantity::count)))
+                                : words("not inside the sizes", fmt::format("{}", fmt::join(curve.warnings, "; ")));
+      rows.back().push_back(cell);
+    }
+    rows.back().push_back(words(family.size_law.known
+                                    ? fmt::format("{} ({})", fixed(family.size_law.exponent, 2),
+                                                  interval_text(family.size_law.exponent_interval, Quantity::exponent))
+                                    : "–"));
+  }
+  return html_table(headings, rows);
 }
 
 std::vector<HtmlCell> card_row(const FamilyFit& fit) {
@@ -82,7 +122,7 @@ std::string headline_section(const Analysis& analysis) {
   html += "<h3>Best family at each budget</h3>\n";
   html +=
       ranking.empty() ? "<p>No point names a FLOP budget, so that no budget can be judged.</p>\n" : html_list(ranking);
-  html += "<h3>Compute-optimal size</h3>\n" + html_list(size_sentences(analysis));
+  if (!ranking.empty()) html += "<h3>Compute-optimal size</h3>\n" + size_table(analysis);
   return html + fmt::format(
                     "<p class=\"small\">Loss at the minimum of the isoFLOP parabola; in brackets the {:.0f}% "
                     "interval. Two families count as separated only when their intervals do not overlap.</p>"
@@ -107,11 +147,9 @@ std::string optimum_table(const Analysis& analysis) {
 }
 
 std::string fit_section(const Analysis& analysis) {
-  Rows parameters, cards;
-  for (const FamilyFit& fit : analysis.fits) {
-    if (fit.usable) parameters.push_back(parameter_row(fit));
+  Rows cards;
+  for (const FamilyFit& fit : analysis.fits)
     if (fit.card.starts > 0) cards.push_back(card_row(fit));
-  }
   std::string html = fmt::format(
       "<section id=\"fit\"><h2>The fitted law</h2>\n<p>L(N, D) = E + A/N<sup>α</sup> + B/D<sup>β</sup>, one fit a "
       "family: "
@@ -120,7 +158,7 @@ std::string fit_section(const Analysis& analysis) {
       "α/(α+β) are the exponents of N*(C) and D*(C).</p>\n",
       analysis.options.delta, 100 * analysis.options.bootstrap.confidence, analysis.options.bootstrap.resamples,
       analysis.options.bootstrap.seed);
-  if (!parameters.empty()) html += html_table({"family", "E", "A", "B", "α", "β", "a", "b"}, parameters);
+  html += parameter_table(analysis.fits);
   html += refusals(analysis);
   if (!cards.empty())
     html += "<h3>Fit card</h3>\n" + html_table({"family", "points", "clusters", "starts at best", "objective",

@@ -53,7 +53,7 @@ table { border-collapse: collapse; font-size: .875rem; width: 100%; font-variant
 th, td { padding: 5px 11px; text-align: left; white-space: nowrap; }
 thead th { background: var(--wash); border-bottom: 1px solid var(--rule); }
 tbody tr + tr td { border-top: 1px solid var(--grid); }
-td.number { text-align: right; }
+.number { text-align: right; }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
 th button:hover { text-decoration: underline; }
 th[aria-sort=ascending] button::after { content: " ▲"; }
