@@ -53,7 +53,7 @@ std::string size_table(const Analysis& analysis) {
   const std::vector<double> budgets = analysis.data.set.budgets();
   std::vector<std::string> headings = {"family"};
   for (const double budget : budgets) headings.push_back(short_flops(budget) + " FLOPs");
-  headings.emplace_back("exponent of N*(C)");
+  headings.emplace_back("N* ~ C^x");
   Rows rows;
   for (const FamilyIsoFlop& family : analysis.isoflop) {
     rows.push_back({words(family.family)});

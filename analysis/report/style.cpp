@@ -49,8 +49,8 @@ svg .dashed { stroke-dasharray: 5 4; }
 svg .ring { fill: var(--paper); fill-opacity: .55; stroke-width: 2; }
 svg .bar { fill: none; stroke-width: 1.6; opacity: .85; }
 .scroll { overflow-x: auto; margin: .4rem 0 1rem; border: 1px solid var(--rule); border-radius: 6px; }
-table { border-collapse: collapse; font-size: .875rem; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 11px; text-align: left; white-space: nowrap; }
+table { border-collapse: collapse; font-size: .84rem; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: 5px 9px; text-align: left; white-space: nowrap; }
 thead th { background: var(--wash); border-bottom: 1px solid var(--rule); }
 tbody tr + tr td { border-top: 1px solid var(--grid); }
 .number { text-align: right; }
