@@ -92,7 +92,8 @@ void add_when(CLI::App& command, Arguments& a) {
   command.add_option("--checkpoint-at", a.checkpoint_tokens, "Tokens after which a checkpoint is kept for ever")
       ->delimiter(',');
   command.add_option("--keep", o.keep, "Newest checkpoints kept beside those")->check(CLI::PositiveNumber);
-  command.add_option("--log-every", o.log_every, "Steps between log lines (default: a hundredth of the run)")
+  command
+      .add_option("--log-every", o.log_every, "Steps between log lines (default: a hundredth of the run, 10 at least)")
       ->check(CLI::PositiveNumber);
   command.add_option("--eval-every", o.eval_every, "Steps between validations (default: at the end only)")
       ->check(CLI::PositiveNumber);

@@ -85,6 +85,7 @@ OpenRun open_run(const TrainOptions& options, const RunIdentity& identity) {
   }
   check_same_run(run, identity);
   check_not_diverged(run);
+  if (read_file(run.run_yaml()) != identity.yaml) write_file_atomically(run.run_yaml(), identity.yaml);  // same run
   open.resumed = true;
   open.already_done = is_done(run, identity);
   fs::remove(run.stop_file());  // it asked the worker before us

@@ -80,7 +80,7 @@ void Recorder::add(const storage::EvalRow& row) {
 }
 
 bool Recorder::has_evaluation(int64_t step) const {
-  return std::any_of(curve_.evals.begin(), curve_.evals.end(), [&](const auto& row) { return row.step == step; });
+  return !curve_.evals.empty() && curve_.evals.back().step == step;  // asked for the newest step only
 }
 
 void Recorder::alive(const std::string& doing) {

@@ -30,7 +30,7 @@ struct TrainOptions {
   int64_t checkpoint_every = 0;         // steps; 0: every ten minutes
   std::set<int64_t> checkpoint_tokens;  // branch points, kept for ever
   int keep = 2;                         // newest checkpoints beside those
-  int64_t log_every = 0;                // steps; 0: a hundredth of the run
+  int64_t log_every = 0;                // steps; 0: a hundredth of the run, 10 at least
   int64_t eval_every = 0;               // steps; 0: at the end only
   double peak_gflops = 0;               // of all ranks, for MFU; 0: GFLOP/s are printed instead
   bool quiet = false;

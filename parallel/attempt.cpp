@@ -1,0 +1,130 @@
+#include "parallel/attempt.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/process.h"
+#include "core/base/program.h"
+#include "core/spec/corpus_manifest.h"
+#include "parallel/threads.h"
+
+namespace hyscale::parallel {
+namespace {
+
+constexpr int64_t kMicroBatchTokens = 16384;  // a forward pass of about this many tokens keeps the caches warm
+
+void check_device(const TrainOptions& options, const spec::RunConfig& config) {
+  Problems problems;
+  if (options.device == "cuda")
+    problems.add({.what = "--device cuda: this build has no CUDA back end", .remedy = "use --device cpu"});
+  if (config.train.precision != spec::Precision::fp32)
+    problems.add({.what = "train.precision: the CPU back end computes in fp32 only",
+                  .remedy = "set it with --set train.precision=fp32 (this is another run)"});
+  problems.throw_if_any();
+}
+
+void check_vocabulary(const spec::RunConfig& config, const spec::CorpusManifest& manifest) {
+  if (manifest.vocabulary > config.model.vocabulary)
+    throw ConfigError({.what = fmt::format("model.vocabulary is {}, corpus {} has tokens up to {}",
+                                           config.model.vocabulary, manifest.name, manifest.vocabulary - 1),
+                       .remedy = fmt::format("set model.vocabulary to {}", manifest.vocabulary)});
+}
+
+std::set<int64_t> pinned_steps(const TrainOptions& options, const spec::TrainConfig& train) {
+  Problems problems;
+  std::set<int64_t> steps;
+  for (const int64_t tokens : options.checkpoint_tokens) {
+    if (tokens <= 0 || tokens > train.tokens || tokens % train.batch_tokens != 0)
+      problems.add({.what = fmt::format("--checkpoint-at {}: no step of this run ends there", tokens),
+                    .remedy = fmt::format("give multiples of train.batch_tokens ({}) up to {}", train.batch_tokens,
+                                          train.tokens)});
+    steps.insert(tokens / train.batch_tokens);
+  }
+  problems.throw_if_any();
+  return steps;
+}
+
+/// Micro-batch: as told; else as the attempt or the trunk before had it; else about kMicroBatchTokens.
+int64_t choose_micro_batch(const Attempt& attempt) {
+  const TrainOptions& options = attempt.options;
+  const spec::RunConfig& config = attempt.identity.config;
+  const int64_t local = batch_sequences(config) / attempt.world.ranks().size();
+  if (options.micro_batch > 0) return std::min(options.micro_batch, local);
+  const storage::RunDirectory own{options.out};
+  for (const auto& run : {own, options.from.empty() ? own : directory_of_checkpoint(options.from)}) {
+    try {
+      if (const auto before = read_execution(run)) {
+        const int64_t value = std::atoll(before->settings.at("micro_batch").c_str());
+        if (value > 0 && value <= local) return value;
+      }
+    } catch (const std::exception&) {
+      // damaged or of another version: named when the directory is opened
+    }
+  }
+  return std::clamp<int64_t>(kMicroBatchTokens / config.model.context, 1, local);
+}
+
+}  // namespace
+
+Attempt::Attempt(const TrainOptions& given, World& all)
+    : options(given),
+      world(all),
+      stop(storage::RunDirectory{given.out}.stop_file(), clock.steady_seconds(), given.time_limit, clock) {}
+
+void prepare(Attempt& a) {
+  const TrainOptions& options = a.options;
+  spec::RunConfig config = spec::load_run_config(options.run_file, options.overrides);
+  check_device(options, config);
+  const std::string directory = spec::corpus_directory(spec::store_directory(options.store), config.data.corpus);
+  a.corpus.emplace(directory);
+  check_vocabulary(config, a.corpus->manifest());
+  a.identity = identify(std::move(config), a.corpus->manifest().identity);
+  a.mesh = make_mesh(a.world.ranks(), options.tp, a.identity.config);
+  const ThreadPlan threads = set_threads(options.threads, a.world.local_ranks(), options.pin);
+  a.plan = {.micro_batch = choose_micro_batch(a),
+            .checkpoint_every = options.checkpoint_every,
+            .pinned = pinned_steps(options, a.identity.config.train),
+            .keep = options.keep,
+            .eval_every = options.eval_every};
+  a.execution = {.run_id = a.identity.run_id,
+                 .canonical = a.identity.canonical,
+                 .settings = {{"device", "cpu"},
+                              {"dp", std::to_string(a.mesh.dp)},
+                              {"tp", std::to_string(a.mesh.tp)},
+                              {"micro_batch", std::to_string(a.plan.micro_batch)},
+                              {"threads", std::to_string(threads.threads)},
+                              {"deterministic", options.deterministic ? "yes" : "no"}},
+                 .provenance = {{"commit", build_commit()},
+                                {"build", build_flags()},
+                                {"host", host_name()},
+                                {"cpu", cpu_model()},
+                                {"mpi", a.world.library()},
+                                {"placement", threads.how},
+                                {"corpus", directory},
+                                {"from", options.from},
+                                {"train_seed", std::to_string(a.identity.config.train.seed)},
+                                {"data_seed", std::to_string(a.identity.config.data.seed)}}};
+}
+
+void open_directory(Attempt& a) {
+  if (!a.leads()) return;
+  a.open = open_run(a.options, a.identity);
+  const storage::RunDirectory& run = a.open->directory;
+  if (a.open->already_done) return;
+  a.start = find_start(*a.open, a.identity, a.options.from);
+  const auto before = a.start.branch ? directory_of_checkpoint(a.options.from) : run;
+  if (a.start.step > 0)
+    if (const auto execution = read_execution(before))
+      for (const std::string& difference : inexact_differences(*execution, a.execution))
+        log::warn(fmt::format("the last bits of the curve may change: {}", difference));
+  std::set<int64_t> pinned = storage::read_pinned(run);
+  pinned.insert(a.plan.pinned.begin(), a.plan.pinned.end());
+  storage::write_pinned(run, pinned);
+  a.plan.pinned = pinned;
+  write_execution(run, a.execution);
+}
+
+}  // namespace hyscale::parallel

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+
+#include "core/base/clock.h"
+#include "core/data/corpus.h"
+#include "parallel/execution.h"
+#include "parallel/mesh.h"
+#include "parallel/mpi_collective.h"
+#include "parallel/open_run.h"
+#include "parallel/restore.h"
+#include "parallel/run_identity.h"
+#include "parallel/stop_request.h"
+#include "parallel/train_options.h"
+#include "parallel/trainer.h"
+
+namespace hyscale::parallel {
+
+/// Everything one attempt holds, in the order in which it comes to be.
+struct Attempt {
+  Attempt(const TrainOptions& given, World& all);
+  const TrainOptions& options;
+  World& world;
+  const Clock& clock = Clock::system();
+  StopRequest stop;  // listens from here on
+  RunIdentity identity;
+  std::optional<data::Corpus> corpus;
+  Mesh mesh;
+  Execution execution;
+  TrainerPlan plan;
+  std::optional<OpenRun> open;  // rank 0 only
+  StartPoint start;             // checkpoint and curve on rank 0 only
+  bool leads() const { return world.ranks().rank() == 0; }
+};
+
+/// What each rank finds out alone: config, corpus, mesh, threads. Throws ConfigError with what does not fit.
+void prepare(Attempt& attempt);
+
+/// What rank 0 does to the directory before training; the other ranks do nothing. Throws what open_run and find_start
+/// throw.
+void open_directory(Attempt& attempt);
+
+}  // namespace hyscale::parallel
