@@ -110,6 +110,8 @@ static void parse_head(YamlMap& root, StudySpec& spec) {
 StudySpec load_study_spec(const std::string& path) {
   StudySpec spec;
   spec.file = path;
+  if (!std::filesystem::exists(path))
+    throw ConfigError({.what = "there is no study spec at " + path, .remedy = "check the spelling of the path"});
   spec.text = read_file(path);
   Problems problems;
   YamlMap root = YamlMap::parse(spec.text, path, problems);
