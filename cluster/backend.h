@@ -38,9 +38,11 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string name() const = 0;
 
-  /// The handle that `launch` will use. Starts nothing.
-  virtual JobHandle reserve(const Job& job) const = 0;
-  /// Starts the job; it outlives this process. Launching one job twice is an error of the caller.
+  /// The handle that `launch` will use. Starts nothing, but from here on nobody is told that the job is gone while this
+  /// process lives, so that the handle can be written down before the launch. At most one reservation is open; another
+  /// one gives it up.
+  virtual JobHandle reserve(const Job& job) = 0;
+  /// Starts the job that was reserved last; it outlives this process.
   /// Throws IoError when the system refuses; nothing runs then.
   virtual void launch(const Job& job, const JobHandle& handle) = 0;
   virtual JobStatus poll(const JobHandle& handle) = 0;

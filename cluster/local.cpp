@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <poll.h>
+#include <stdexcept>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,7 +21,6 @@
 #include "core/base/files.h"
 
 namespace hyscale::cluster {
-namespace {
 
 /// A descriptor that closes itself.
 class Descriptor {
@@ -36,6 +36,8 @@ class Descriptor {
  private:
   int fd_;
 };
+
+namespace {
 
 Descriptor take_lock(const JobFiles& files) {
   Descriptor lock(::open(files.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
@@ -59,18 +61,21 @@ Descriptor open_process(const ProcessIdentity& process) {
 LocalBackend::LocalBackend(std::vector<std::string> keeper) : keeper_(std::move(keeper)) {}
 LocalBackend::~LocalBackend() { reap(); }
 
-JobHandle LocalBackend::reserve(const Job& job) const {
+JobHandle LocalBackend::reserve(const Job& job) {
+  reserved_.reset();
+  make_writable_directory(job.directory);
+  reserved_ = std::make_unique<Descriptor>(take_lock({job.directory}));
   return {.backend = name(), .host = host_name(), .id = job.directory};
 }
 
 void LocalBackend::launch(const Job& job, const JobHandle& handle) {
   const JobFiles files{handle.id};
-  make_writable_directory(files.directory);
-  const Descriptor lock = take_lock(files);
+  const auto lock = std::move(reserved_);
+  if (!lock) throw std::logic_error("a job is launched that was not reserved");
   write_command(files, {.argv = job.argv, .working_directory = job.working_directory});
   std::vector<std::string> argv = keeper_;
   argv.push_back(files.directory);
-  children_.push_back(spawn(argv, {.output = files.output(), .new_session = true, .lock_descriptor = lock.get()}));
+  children_.push_back(spawn(argv, {.output = files.output(), .new_session = true, .lock_descriptor = lock->get()}));
 }
 
 JobStatus LocalBackend::poll(const JobHandle& handle) {

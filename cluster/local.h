@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -7,6 +8,8 @@
 #include "cluster/backend.h"
 
 namespace hyscale::cluster {
+
+class Descriptor;
 
 /// Jobs as processes of this machine. Each has a keeper (keeper.h) in a session of its own and so outlives `study`.
 ///
@@ -19,7 +22,7 @@ class LocalBackend : public Backend {
   ~LocalBackend() override;
 
   std::string name() const override { return "local"; }
-  JobHandle reserve(const Job& job) const override;
+  JobHandle reserve(const Job& job) override;
   void launch(const Job& job, const JobHandle& handle) override;
   JobStatus poll(const JobHandle& handle) override;
   void cancel(const JobHandle& handle, Cancel how) override;
@@ -29,7 +32,8 @@ class LocalBackend : public Backend {
   void reap();
 
   std::vector<std::string> keeper_;
-  std::vector<pid_t> children_;  // keepers that this process started and must reap
+  std::unique_ptr<Descriptor> reserved_;  // holds the lock of the job to be launched
+  std::vector<pid_t> children_;           // keepers that this process started and must reap
 };
 
 }  // namespace hyscale::cluster

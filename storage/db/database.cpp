@@ -89,9 +89,11 @@ Database::Database(Database&&) noexcept = default;
 
 void Database::open(bool writable) {
   guarded([&] {
-    const int flags = writable ? SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE : SQLite::OPEN_READONLY;
+    // A reader must be able to roll back what a killed writer left in the journal, hence opens for writing too (SQLite
+    // itself falls back to reading where the file cannot be written) and promises to write nothing else.
+    const int flags = SQLite::OPEN_READWRITE | (writable ? SQLite::OPEN_CREATE : 0);
     sql_ = std::make_unique<SQLite::Database>(path_, flags, kBusyMilliseconds);
-    sql_->exec("PRAGMA foreign_keys = ON");
+    sql_->exec(writable ? "PRAGMA foreign_keys = ON" : "PRAGMA query_only = ON");
     check_health();
     if (!writable) return;
     if (sqlite3_db_readonly(sql_->getHandle(), "main") == 1)

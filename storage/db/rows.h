@@ -53,12 +53,12 @@ struct CellRow {
   std::string family = {}, size = {};
   int64_t seed = 0;
   double lr = 0;
-  double budget_flops = 0;                  // with_head
-  std::string role = "alone";               // trunk | branch | alone
-  std::string parent = {};                  // run id of a branch's trunk
-  std::string cluster = {};                 // run id of the trunk it shares its prefix with; its own otherwise
-  int64_t branch_tokens = 0;                // of a branch: where it leaves the trunk
-  std::vector<int64_t> checkpoint_at = {};  // of a trunk: tokens at which its branches leave it
+  double budget_flops = 0;                     // with_head
+  std::string role = "alone";                  // trunk | branch | alone
+  std::string parent = {};                     // run id of a branch's trunk
+  std::string cluster = {};                    // run id of the trunk it shares its prefix with; its own otherwise
+  int64_t branch_step = 0, branch_tokens = 0;  // of a branch: where it leaves the trunk
+  std::vector<int64_t> checkpoint_at = {};     // of a trunk: tokens at which its branches leave it
 };
 
 /// A cell that the planner refused.

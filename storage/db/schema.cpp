@@ -35,7 +35,7 @@ CREATE TABLE cells (
   study TEXT NOT NULL REFERENCES studies (name) ON DELETE CASCADE, run_id TEXT NOT NULL REFERENCES runs (run_id),
   family TEXT NOT NULL, size TEXT NOT NULL, seed INTEGER NOT NULL, lr REAL NOT NULL, budget_flops REAL NOT NULL,
   role TEXT NOT NULL CHECK (role IN ('trunk', 'branch', 'alone')), parent TEXT NOT NULL, cluster TEXT NOT NULL,
-  branch_tokens INTEGER NOT NULL, checkpoint_at TEXT NOT NULL,
+  branch_step INTEGER NOT NULL, branch_tokens INTEGER NOT NULL, checkpoint_at TEXT NOT NULL,
   UNIQUE (study, run_id, family, size, budget_flops));
 CREATE INDEX cells_by_run ON cells (run_id);
 

@@ -63,12 +63,13 @@ void Database::put_cell(const CellRow& row) {
     guarded([&] {
       prepared(*sql_,
                "INSERT INTO cells (study, run_id, family, size, seed, lr, budget_flops, role, parent, cluster, "
-               "branch_tokens, checkpoint_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
+               "branch_step, branch_tokens, checkpoint_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
                "ON CONFLICT (study, run_id, family, size, budget_flops) DO UPDATE SET role = excluded.role, "
-               "parent = excluded.parent, cluster = excluded.cluster, branch_tokens = excluded.branch_tokens, "
+               "parent = excluded.parent, cluster = excluded.cluster, branch_step = excluded.branch_step, "
+               "branch_tokens = excluded.branch_tokens, "
                "checkpoint_at = excluded.checkpoint_at",
                row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops, row.role, row.parent,
-               row.cluster, row.branch_tokens, fmt::format("{}", fmt::join(row.checkpoint_at, ",")))
+               row.cluster, row.branch_step, row.branch_tokens, fmt::format("{}", fmt::join(row.checkpoint_at, ",")))
           .exec();
     });
   });
@@ -79,13 +80,13 @@ std::vector<CellRow> Database::cells(const std::string& study) const {
     std::vector<CellRow> rows;
     auto query = prepared(*sql_,
                           "SELECT study, run_id, family, size, seed, lr, budget_flops, role, parent, cluster, "
-                          "branch_tokens, checkpoint_at FROM cells WHERE study = ? ORDER BY position",
+                          "branch_step, branch_tokens, checkpoint_at FROM cells WHERE study = ? ORDER BY position",
                           study);
     while (query.executeStep()) {
       CellRow row;
       std::string checkpoints;
       Columns(query).read(row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops, row.role,
-                          row.parent, row.cluster, row.branch_tokens, checkpoints);
+                          row.parent, row.cluster, row.branch_step, row.branch_tokens, checkpoints);
       row.checkpoint_at = split(checkpoints);
       rows.push_back(std::move(row));
     }

@@ -1,0 +1,218 @@
+#include "scheduler/driver.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "core/base/exit_code.h"
+#include "core/base/process.h"
+
+namespace hyscale::scheduler {
+namespace {
+
+using storage::RunRow;
+using Kind = Event::Kind;
+
+constexpr double kLeaseSeconds = 30;
+constexpr double kHeartbeatSeconds = 5;
+constexpr double kLostAfterSeconds = 900;
+
+/// What is known of an attempt beyond the job's exit: the worker's own words, if they are about this attempt.
+Event end_event(const RunRow& run, const cluster::JobStatus& job, const std::optional<storage::RunStatus>& status) {
+  Event event{.kind = Kind::ended, .exit_code = job.exit_code, .signal = job.signal};
+  const bool about_this = status && status->heartbeat >= run.submitted;
+  if (about_this) event.step = status->step, event.message = status->message;
+  if (job.state == cluster::JobState::ended) return event;
+  // The keeper was killed, so nobody took the exit code down; the worker may have said it itself.
+  if (about_this && status->state != storage::WorkerState::running)
+    event.exit_code = status->exit_code;
+  else
+    event.kind = Kind::gone;
+  return event;
+}
+
+}  // namespace
+
+std::string lease_name(const std::string& study) { return "drive:" + study; }
+cluster::JobHandle job_of(const RunRow& run) { return {run.backend, run.job_host, run.job_id}; }
+
+Driver::Driver(DriverTools tools, std::string study, int slots)
+    : tools_(std::move(tools)), study_(std::move(study)), slots_(slots) {}
+
+bool Driver::take_lease() {
+  lease_ = tools_.database.take_lease(lease_name(study_), kLeaseSeconds);
+  renewed_ = tools_.clock.unix_seconds();
+  return lease_.has_value();
+}
+
+bool Driver::heartbeat() {
+  if (tools_.clock.unix_seconds() - renewed_ < kHeartbeatSeconds) return true;
+  renewed_ = tools_.clock.unix_seconds();
+  return tools_.database.renew_lease(*lease_, kLeaseSeconds);
+}
+
+bool Driver::round() {
+  if (!heartbeat()) return false;
+  read_cells();
+  for (const RunRow& run : tools_.database.runs(study_))
+    if (is_active(state_of(run))) take_in(run);
+  start_what_may();
+  bool left = true;
+  // In one transaction: whoever adds work afterwards sees that nobody drives the study any more.
+  tools_.database.transaction([&] {
+    const auto runs = tools_.database.runs(study_);
+    left = std::any_of(runs.begin(), runs.end(), [](const RunRow& run) { return !is_final(state_of(run)); });
+    if (!left) tools_.database.release_lease(*lease_);
+  });
+  return left;
+}
+
+void Driver::wait(double seconds) {
+  std::vector<cluster::JobHandle> jobs;
+  for (const RunRow& run : tools_.database.active_runs()) jobs.push_back(job_of(run));
+  tools_.backend.wait(jobs, seconds);
+}
+
+void Driver::read_cells() {
+  wanted_.clear();
+  for (const storage::CellRow& cell : tools_.database.cells(study_)) {
+    Wanted& wanted = wanted_[cell.run_id];
+    if (cell.role == "branch") wanted.parent = cell.parent, wanted.branch_step = cell.branch_step;
+    for (const int64_t tokens : cell.checkpoint_at) wanted.checkpoint_at.push_back(tokens);
+  }
+  for (auto& [run_id, wanted] : wanted_) {
+    std::sort(wanted.checkpoint_at.begin(), wanted.checkpoint_at.end());
+    wanted.checkpoint_at.erase(std::unique(wanted.checkpoint_at.begin(), wanted.checkpoint_at.end()),
+                               wanted.checkpoint_at.end());
+  }
+}
+
+void Driver::take_in(const RunRow& run) {
+  const cluster::JobStatus status = tools_.backend.poll(job_of(run));
+  if (status.state != cluster::JobState::unknown) out_of_sight_.erase(run.run_id);
+  switch (status.state) {
+    case cluster::JobState::running:
+      if (run.cancel_asked && asked_to_stop_.insert(run.job_id).second)
+        tools_.backend.cancel(job_of(run), cluster::Backend::Cancel::ask);
+      if (run.state == to_string(RunState::submitted))
+        if (const auto said = tools_.files.status(run.run_id); said && said->heartbeat >= run.submitted)
+          apply(run, {.kind = Kind::started});
+      break;
+    case cluster::JobState::ended:
+    case cluster::JobState::gone:
+      take_in_end(run, status);
+      break;
+    case cluster::JobState::unknown: {
+      const double since = out_of_sight_.try_emplace(run.run_id, tools_.clock.unix_seconds()).first->second;
+      if (tools_.clock.unix_seconds() - since > kLostAfterSeconds)
+        apply(run, {.kind = Kind::out_of_sight, .message = "job " + run.job_id + " on " + run.job_host});
+      break;
+    }
+  }
+}
+
+void Driver::take_in_end(const RunRow& run, const cluster::JobStatus& job) {
+  const auto status = tools_.files.status(run.run_id);
+  Event event = end_event(run, job, status);
+  if (event.exit_code != static_cast<int>(ExitCode::diverged)) {
+    std::string problem;
+    if (const auto result = tools_.files.result(run.run_id, problem)) return finish(run, *result);
+    if (!problem.empty()) event.message = problem;
+  }
+  event.can_shrink = tools_.files.micro_batch(run.run_id) != 1;
+  apply(run, event);
+}
+
+void Driver::apply(const RunRow& run, const Event& event) {
+  tools_.database.transaction([&] {
+    auto now = tools_.database.run(run.run_id);
+    if (!now || now->attempts != run.attempts || !applies(state_of(*now), event.kind)) return;
+    *now = after(*now, event);
+    const double time = tools_.clock.unix_seconds();
+    if (event.kind == Kind::started) now->started = time;
+    if (event.kind == Kind::ended || event.kind == Kind::gone) now->ended = time;
+    if (event.kind == Kind::ended && event.exit_code == static_cast<int>(ExitCode::out_of_memory))
+      now->micro_batch = std::max<int64_t>(tools_.files.micro_batch(run.run_id) / 2, 1);
+    tools_.database.update_run(*now);
+  });
+}
+
+void Driver::finish(const RunRow& run, const storage::RunResult& result) {
+  const auto status = tools_.files.status(run.run_id);
+  tools_.database.transaction([&] {
+    auto now = tools_.database.run(run.run_id);
+    if (!now || state_of(*now) == RunState::done) return;
+    *now = after(*now, {.kind = Kind::finished});
+    now->ended = tools_.clock.unix_seconds();
+    if (!result.evals.empty()) now->last_step = std::max(now->last_step, result.evals.back().step);
+    if (status) now->busy_seconds = status->busy_seconds;
+    tools_.database.update_run(*now);
+    tools_.database.put_result(run.run_id, result);
+  });
+}
+
+int Driver::free_slots() const {
+  const auto active = tools_.database.active_runs();
+  const std::string host = host_name();
+  return slots_ - static_cast<int>(std::count_if(active.begin(), active.end(), [&](const RunRow& run) {
+           return run.backend == tools_.backend.name() && run.job_host == host;
+         }));
+}
+
+void Driver::start_what_may() {
+  int free = free_slots();
+  for (const RunRow& run : tools_.database.runs(study_)) {
+    if (state_of(run) != RunState::planned) continue;
+    const auto from = starting_point(run);
+    if (from && free > 0 && launch(run, *from)) --free;
+  }
+}
+
+std::optional<std::string> Driver::starting_point(const RunRow& run) {
+  const Wanted& wanted = wanted_[run.run_id];
+  if (wanted.parent.empty() || tools_.files.has_any_checkpoint(run.run_id)) return "";
+  if (const auto checkpoint = tools_.files.checkpoint(wanted.parent, wanted.branch_step)) return checkpoint;
+  const auto trunk = tools_.database.run(wanted.parent);
+  if (!trunk || state_of(*trunk) == RunState::done) return "";  // it has left no checkpoint here: train the whole run
+  if (is_final(state_of(*trunk)))
+    apply(run, {.kind = Kind::trunk_is_final,
+                .trunk = state_of(*trunk),
+                .message = fmt::format("its trunk {} is {} short of step {}", trunk->run_id.substr(0, 12), trunk->state,
+                                       wanted.branch_step)});
+  return std::nullopt;
+}
+
+bool Driver::launch(const RunRow& run, const std::string& from) {
+  std::string problem;
+  if (const auto result = tools_.files.result(run.run_id, problem)) {
+    finish(run, *result);
+    return false;
+  }
+  RunRow next = run;
+  // A branch computes with its trunk's micro-batch, so that its bits are those of the stand-alone run.
+  if (const auto trunk = tools_.database.run(wanted_[run.run_id].parent); trunk && next.micro_batch == 0)
+    next.micro_batch = trunk->micro_batch;
+  const cluster::Job job = tools_.make_job({.run = next,
+                                            .number = run.attempts + 1,
+                                            .from = from,
+                                            .resume = tools_.files.has_begun(run.run_id),
+                                            .checkpoint_at = wanted_[run.run_id].checkpoint_at});
+  const cluster::JobHandle handle = tools_.backend.reserve(job);
+  tools_.files.clear_stop(run.run_id);
+  bool ours = false;
+  tools_.database.transaction([&] {
+    auto now = tools_.database.run(run.run_id);
+    if (!tools_.database.renew_lease(*lease_, kLeaseSeconds)) return;
+    if (!now || state_of(*now) != RunState::planned || now->attempts != run.attempts) return;
+    *now = after(*now, {.kind = Kind::launched});
+    now->backend = handle.backend, now->job_host = handle.host, now->job_id = handle.id;
+    now->submitted = tools_.clock.unix_seconds();
+    now->started = now->ended = 0;
+    now->micro_batch = next.micro_batch;
+    tools_.database.update_run(*now);
+    ours = true;
+  });
+  if (ours) tools_.backend.launch(job, handle);
+  return ours;
+}
+
+}  // namespace hyscale::scheduler

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cluster/backend.h"
+#include "core/base/clock.h"
+#include "scheduler/run_files.h"
+#include "scheduler/run_state.h"
+#include "storage/db/database.h"
+
+namespace hyscale::scheduler {
+
+/// What an attempt at a run starts with.
+struct Attempt {
+  const storage::RunRow& run;
+  int number = 1;                           // counts from 1 over the run's life
+  std::string from;                         // a branch: checkpoint of its trunk; "": from scratch or its own checkpoint
+  bool resume = false;                      // a worker has begun it before
+  std::vector<int64_t> checkpoint_at = {};  // a trunk: tokens where branches leave it
+};
+using MakeJob = std::function<cluster::Job(const Attempt&)>;
+
+/// What a driver works with; all must outlive it.
+struct DriverTools {
+  storage::Database& database;
+  cluster::Backend& backend;
+  const RunFiles& files;
+  MakeJob make_job;
+  const Clock& clock = Clock::system();
+};
+
+/// Carries one study to its end, round after round: what the back end and the run directories say goes into the
+/// database, and what may start is launched. All memory is in the database; a driver that is killed at any moment is
+/// replaced by the next one. Only the holder of the study's lease launches.
+class Driver {
+ public:
+  Driver(DriverTools tools, std::string study, int slots);
+
+  /// False: another living process drives the study.
+  bool take_lease();
+  /// One round. False: nothing is left to do, or the lease is lost; it is then given back.
+  bool round();
+  /// Until the next event, at the latest after `seconds`.
+  void wait(double seconds);
+
+ private:
+  struct Wanted {  // by the study's cells
+    std::string parent;
+    int64_t branch_step = 0;
+    std::vector<int64_t> checkpoint_at;
+  };
+  void read_cells();
+  void take_in(const storage::RunRow& run);
+  void take_in_end(const storage::RunRow& run, const cluster::JobStatus& status);
+  void finish(const storage::RunRow& run, const storage::RunResult& result);
+  void start_what_may();
+  /// The checkpoint a run starts from ("" for none), or nullopt while it has to wait. May end the run, when its trunk
+  /// has ended short of the branch point.
+  std::optional<std::string> starting_point(const storage::RunRow& run);
+  bool launch(const storage::RunRow& run, const std::string& from);
+  /// Applies an event to the run as it now stands, unless it has gone on to another attempt.
+  void apply(const storage::RunRow& run, const Event& event);
+  bool heartbeat();
+  int free_slots() const;
+
+  DriverTools tools_;
+  std::string study_;
+  int slots_;
+  std::optional<storage::Lease> lease_;
+  double renewed_ = 0;
+  std::map<std::string, Wanted> wanted_;        // by run id
+  std::map<std::string, double> out_of_sight_;  // run id → since when
+  std::set<std::string> asked_to_stop_;         // job ids
+};
+
+std::string lease_name(const std::string& study);
+cluster::JobHandle job_of(const storage::RunRow& run);
+
+}  // namespace hyscale::scheduler

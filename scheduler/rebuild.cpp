@@ -1,0 +1,115 @@
+#include "scheduler/rebuild.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "cluster/local.h"
+#include "core/base/clock.h"
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/process.h"
+#include "scheduler/registration.h"
+#include "scheduler/run_files.h"
+#include "scheduler/run_state.h"
+#include "scheduler/worker_job.h"
+
+namespace hyscale::scheduler {
+namespace {
+
+namespace fs = std::filesystem;
+using storage::RunRow;
+
+/// The number of the last attempt that left a job directory; 0: none.
+int last_attempt(const std::string& store, const std::string& run_id) {
+  int last = 0;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(fs::path(job_directory(store, run_id, 1)).parent_path(), absent)) {
+    const std::string name = entry.path().filename().string();
+    int number = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), number).ec == std::errc{})
+      last = std::max(last, number);
+  }
+  return last;
+}
+
+/// State, attempts and job as the store's files show them.
+RunRow as_found(const std::string& store, RunRow run, const StoreRunFiles& files) {
+  run.attempts = last_attempt(store, run.run_id);
+  if (run.attempts == 0) return run;
+  cluster::LocalBackend backend({program_path(), "keep"});
+  const cluster::JobHandle job{backend.name(), host_name(), job_directory(store, run.run_id, run.attempts)};
+  run.backend = job.backend, run.job_host = job.host, run.job_id = job.id;
+  const auto status = files.status(run.run_id);
+  if (status) run.last_step = status->step, run.busy_seconds = status->busy_seconds, run.submitted = status->started;
+  if (backend.poll(job).state == cluster::JobState::running) {
+    run.state = to_string(RunState::running);
+  } else if (status && status->state == storage::WorkerState::diverged) {
+    run.state = to_string(RunState::diverged);
+    run.cause = status->message;
+  }
+  return run;
+}
+
+bool take_result(storage::Database& database, RunRow run, const StoreRunFiles& files) {
+  std::string problem;
+  const auto result = files.result(run.run_id, problem);
+  if (!problem.empty()) log::warn(problem);
+  if (!result) return false;
+  if (const auto status = files.status(run.run_id)) run.busy_seconds = status->busy_seconds;
+  run = after(run, {.kind = Event::Kind::finished});
+  database.transaction([&] {
+    database.update_run(run);
+    database.put_result(run.run_id, *result);
+  });
+  return true;
+}
+
+/// Nobody carries on with a rebuilt study unasked: a host that is none makes it wait for `study submit`.
+Registration made_to_wait(Registration registration) {
+  Settings settings = settings_from_json(registration.study.settings);
+  settings.host.clear();
+  registration.study.settings = to_json(settings);
+  return registration;
+}
+
+}  // namespace
+
+Rebuilt rebuild_database(const std::string& store) {
+  const auto studies = archived_studies(store);
+  if (studies.empty())
+    throw ConfigError({.what = "there is nothing below " + store + "/studies to rebuild from",
+                       .remedy = "name the store with --store"});
+  Rebuilt r{.studies = static_cast<int>(studies.size())};
+  const StoreRunFiles files(store);
+  storage::Database::rebuild(store, [&](storage::Database& fresh) {
+    for (const std::string& study : studies) {
+      const Registration registration = made_to_wait(read_archive(store, study));
+      add_to_database(fresh, registration);
+      for (const RunRow& run : registration.runs) {
+        const RunRow known = *fresh.run(run.run_id);
+        if (known.state != to_string(RunState::planned) || known.attempts > 0) continue;  // another study had it
+        ++r.runs;
+        const RunRow found = as_found(store, known, files);
+        fresh.update_run(found);
+        if (is_active(state_of(found)))
+          ++r.running;
+        else if (found.state != to_string(RunState::diverged))
+          r.done += take_result(fresh, found, files) ? 1 : 0;
+      }
+    }
+  });
+  return r;
+}
+
+int collect_results(storage::Database& database, const std::string& study) {
+  const StoreRunFiles files(database.store());
+  int taken = 0;
+  for (const RunRow& run : database.runs(study))
+    if (!is_active(state_of(run)) && applies(state_of(run), Event::Kind::finished) &&
+        state_of(run) != RunState::diverged)
+      taken += take_result(database, run, files) ? 1 : 0;
+  return taken;
+}
+
+}  // namespace hyscale::scheduler

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "studies/study_spec.h"
+
+namespace hyscale::scheduler {
+
+/// How the runs of a study are executed here; nothing of it enters a run id. Kept with the study as JSON.
+struct Settings {
+  studies::Resources resources;
+  int slots = 0;     // runs at the same time; at least 1 once resolved
+  std::string host;  // that the study was submitted on: only there may a later command carry on by itself
+};
+
+/// Fills slots and threads in: `slots` as given (0: as the spec says, else cores / threads of a run), then threads.
+Settings resolve(studies::Resources resources, int slots, int cores);
+
+std::string to_json(const Settings& settings);
+Settings settings_from_json(const std::string& text);  // throws DamagedFile
+
+}  // namespace hyscale::scheduler

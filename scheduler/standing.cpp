@@ -1,0 +1,83 @@
+#include "scheduler/standing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+#include "scheduler/driver.h"
+#include "scheduler/find_run.h"
+#include "scheduler/run_state.h"
+#include "scheduler/settings.h"
+#include "scheduler/worker_job.h"
+
+namespace hyscale::scheduler {
+namespace {
+
+/// Executed FLOPs that this run adds: a branch shares its trunk's prefix.
+double cost(const RunStanding& r) {
+  return static_cast<double>(r.run.figures.tokens - r.cell.branch_tokens) * r.run.figures.flops_per_token_executed;
+}
+
+double share_done(const RunStanding& r) {
+  if (is_final(state_of(r.run))) return 1;
+  if (!r.status || r.status->steps <= r.cell.branch_step) return 0;
+  const auto from = static_cast<double>(r.cell.branch_step);
+  return std::clamp((static_cast<double>(r.status->step) - from) / (static_cast<double>(r.status->steps) - from), 0.0,
+                    1.0);
+}
+
+/// From the speed of the runs that are done, one slot's worth each.
+void estimate(Standing& s, int slots) {
+  double total = 0, behind = 0, measured = 0, seconds = 0;
+  for (const RunStanding& r : s.runs) {
+    total += cost(r);
+    behind += cost(r) * share_done(r);
+    const double busy = r.run.state == "done" ? r.run.busy_seconds : r.status ? r.status->busy_seconds : 0;
+    if (busy > 0) measured += cost(r) * share_done(r), seconds += busy;
+  }
+  s.done_share = total > 0 ? behind / total : 1;
+  s.eta_seconds = measured > 0 ? (total - behind) / measured * seconds / slots : std::nan("");
+}
+
+}  // namespace
+
+std::string short_id(const std::string& run_id) { return run_id.substr(0, 12); }
+
+bool Standing::finished() const {
+  return std::all_of(runs.begin(), runs.end(), [](const RunStanding& r) { return is_final(state_of(r.run)); });
+}
+bool Standing::all_done() const {
+  return std::all_of(runs.begin(), runs.end(), [](const RunStanding& r) { return r.run.state == "done"; });
+}
+
+std::string log_path(const std::string& store, const storage::RunRow& run) {
+  const std::string own = storage::RunDirectory{store + "/runs/" + run.run_id}.log();
+  // A worker that failed before it had a run directory has spoken on its standard error only.
+  if (run.attempts == 0 || std::filesystem::exists(own)) return own;
+  return job_directory(store, run.run_id, run.attempts) + "/output.txt";
+}
+
+Standing standing(const storage::Database& database, const RunFiles& files, const std::string& study) {
+  check_study(database, study);
+  Standing s{.study = study};
+  std::map<std::string, storage::CellRow> cells;
+  for (const auto& cell : database.cells(study)) cells.try_emplace(cell.run_id, cell);
+  std::map<std::string, double> losses;
+  for (const auto& result : database.results(study)) losses[result.run_id] = result.validation_loss;
+  for (const storage::RunRow& run : database.runs(study)) {
+    RunStanding r{.run = run, .cell = cells[run.run_id], .status = std::nullopt};
+    if (is_active(state_of(run))) r.status = files.status(run.run_id);
+    if (r.status && r.status->heartbeat < run.submitted) r.status.reset();
+    r.validation_loss = losses[run.run_id];
+    r.log = log_path(database.store(), run);
+    ++s.counts[run.state];
+    s.runs.push_back(std::move(r));
+  }
+  s.driver = database.lease_holder(lease_name(study));
+  estimate(s, settings_from_json(database.study(study)->settings).slots);
+  return s;
+}
+
+}  // namespace hyscale::scheduler

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scheduler/run_files.h"
+#include "storage/db/database.h"
+
+namespace hyscale::scheduler {
+
+/// One run as people look at it.
+struct RunStanding {
+  storage::RunRow run;
+  storage::CellRow cell;                     // the first one that wants it
+  std::optional<storage::RunStatus> status;  // of an active run: the worker's last word on this attempt
+  double validation_loss = 0;                // NaN until done
+  std::string log = {};                      // where to read what happened
+};
+
+/// Where a study stands.
+struct Standing {
+  std::string study;
+  std::map<std::string, int> counts = {};  // by state
+  std::vector<RunStanding> runs = {};
+  std::optional<storage::LeaseHolder> driver = {};
+  double eta_seconds = 0;  // NaN while nothing can be said
+  double done_share = 0;   // of the executed FLOPs, 0 … 1
+  int total() const { return static_cast<int>(runs.size()); }
+  bool finished() const;  // every run is final
+  bool all_done() const;
+};
+/// Throws ConfigError with the known names when there is no such study.
+Standing standing(const storage::Database& database, const RunFiles& files, const std::string& study);
+
+/// The path of the log that says most about the run.
+std::string log_path(const std::string& store, const storage::RunRow& run);
+
+std::string to_text(const Standing& standing);  // for `study status`
+std::string to_json(const Standing& standing);
+std::string summary_line(const Standing& standing);  // "12/60 done, 2 running, 1 failed; 34 % of the work, ETA 4m30s"
+
+/// The first 12 digits: enough to tell runs apart, and every command takes them.
+std::string short_id(const std::string& run_id);
+
+}  // namespace hyscale::scheduler

@@ -1,0 +1,107 @@
+#include <cmath>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/clock.h"
+#include "scheduler/run_state.h"
+#include "scheduler/standing.h"
+
+namespace hyscale::scheduler {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string counts_text(const Standing& s) {
+  std::string text;
+  for (const char* state : {"done", "running", "submitted", "planned", "diverged", "failed", "cancelled", "lost"})
+    if (const auto found = s.counts.find(state); found != s.counts.end())
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", found->second, state);
+  return text;
+}
+
+std::string cell_text(const RunStanding& r) {
+  return fmt::format("  {:12}  {:<20} {:>6}  seed {:<3} {:>9.2e} FLOPs", short_id(r.run.run_id), r.cell.family,
+                     r.cell.size, r.cell.seed, r.cell.budget_flops);
+}
+
+std::string active_text(const RunStanding& r) {
+  if (!r.status) return cell_text(r) + "  starting\n";
+  return fmt::format("{}  step {}/{}  loss {:.4f}  {:.0f} tokens/s  ETA {}\n", cell_text(r), r.status->step,
+                     r.status->steps, r.status->loss, r.status->tokens_per_second,
+                     format_duration(r.status->eta_seconds));
+}
+
+std::string trouble_text(const RunStanding& r) {
+  return fmt::format("{}  {}\n                log {}\n", cell_text(r),
+                     r.run.cause.empty() ? r.run.state : r.run.state + ": " + r.run.cause, r.log);
+}
+
+bool is_trouble(const RunStanding& r) { return is_final(state_of(r.run)) && r.run.state != "done"; }
+
+/// JSON has no NaN.
+ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
+
+ordered_json run_json(const RunStanding& r) {
+  ordered_json j{{"run", r.run.run_id},
+                 {"family", r.cell.family},
+                 {"size", r.cell.size},
+                 {"seed", r.cell.seed},
+                 {"lr", r.cell.lr},
+                 {"budget_flops", r.cell.budget_flops},
+                 {"role", r.cell.role},
+                 {"parent", r.cell.parent},
+                 {"state", r.run.state},
+                 {"cause", r.run.cause},
+                 {"attempts", r.run.attempts},
+                 {"counters",
+                  {{"own_faults", r.run.own_faults},
+                   {"node_faults", r.run.node_faults},
+                   {"requeues", r.run.requeues},
+                   {"memory_faults", r.run.memory_faults}}},
+                 {"validation_loss", number(r.validation_loss)},
+                 {"busy_seconds", r.run.busy_seconds},
+                 {"log", r.log}};
+  if (r.status)
+    j["progress"] = {{"step", r.status->step},
+                     {"steps", r.status->steps},
+                     {"loss", number(r.status->loss)},
+                     {"tokens_per_second", number(r.status->tokens_per_second)},
+                     {"eta_seconds", number(r.status->eta_seconds)}};
+  return j;
+}
+
+}  // namespace
+
+std::string summary_line(const Standing& s) {
+  return fmt::format("{} runs: {}; {:.0f} % of the work{}", s.total(), counts_text(s), 100 * s.done_share,
+                     s.finished() ? "" : ", ETA " + format_duration(s.eta_seconds));
+}
+
+std::string to_text(const Standing& s) {
+  std::string text = fmt::format("study {}\n{}\n", s.study, summary_line(s));
+  if (s.driver)
+    text += fmt::format("driven by process {} on {}\n", s.driver->process.pid, s.driver->host);
+  else if (!s.finished())
+    text += "nobody drives it: study submit or study retry carries on\n";
+  std::string active, trouble;
+  for (const RunStanding& r : s.runs) {
+    if (is_active(state_of(r.run))) active += active_text(r);
+    if (is_trouble(r)) trouble += trouble_text(r);
+  }
+  if (!active.empty()) text += "\nrunning\n" + active;
+  if (!trouble.empty()) text += "\nnot done\n" + trouble;
+  return text;
+}
+
+std::string to_json(const Standing& s) {
+  ordered_json j{{"study", s.study},           {"runs_total", s.total()},
+                 {"counts", s.counts},         {"finished", s.finished()},
+                 {"done_share", s.done_share}, {"eta_seconds", number(s.finished() ? 0 : s.eta_seconds)},
+                 {"driver", nullptr},          {"runs", ordered_json::array()}};
+  if (s.driver) j["driver"] = {{"host", s.driver->host}, {"pid", s.driver->process.pid}};
+  for (const RunStanding& r : s.runs) j["runs"].push_back(run_json(r));
+  return j.dump(2) + "\n";
+}
+
+}  // namespace hyscale::scheduler

@@ -1,0 +1,62 @@
+#include <filesystem>
+
+#include "cluster/keeper.h"
+#include "core/base/error.h"
+#include "core/base/program.h"
+#include "core/spec/corpus_manifest.h"
+#include "scheduler/commands.h"
+
+namespace hyscale::scheduler {
+
+std::string store_path(const Study& study) {
+  return std::filesystem::absolute(spec::store_directory(study.store)).lexically_normal().string();
+}
+
+}  // namespace hyscale::scheduler
+
+namespace {
+
+using namespace hyscale;
+
+constexpr const char* kExamples = R"(Examples:
+  study plan SPEC.yaml              what would be trained, at what cost, and what would not, and why
+  study submit SPEC.yaml --wait     train it here; interrupted, the study goes on in the background
+  study status NAME                 where it stands
+  study COMMAND --help              more about one command)";
+
+int study_main(int argc, char** argv) {
+  // The keeper of one job, started by the local back end; kept out of the command line that people see.
+  if (argc == 3 && std::string(argv[1]) == "keep") return cluster::keep_job(argv[2]);
+
+  CLI::App app("Plans, runs and watches scaling studies");
+  app.set_version_flag("--version", version_line("study"));
+  app.footer(kExamples);
+  app.require_subcommand(1);
+  scheduler::Study study;
+  app.add_option("--store", study.store,
+                 "Directory of corpora, runs and results (default: $HYSCALE_STORE, else ./hyscale-store)");
+  app.fallthrough();
+  scheduler::add_plan_command(app, study);
+  scheduler::add_submit_command(app, study);
+  scheduler::add_status_command(app, study);
+  scheduler::add_watch_command(app, study);
+  scheduler::add_logs_command(app, study);
+  scheduler::add_cancel_command(app, study);
+  scheduler::add_retry_command(app, study);
+  scheduler::add_collect_command(app, study);
+  scheduler::add_list_command(app, study);
+  scheduler::add_diff_command(app, study);
+  scheduler::add_drive_command(app, study);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::bad_input);
+  }
+  return study.body();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_program("study", [&] { return study_main(argc, argv); });
+}

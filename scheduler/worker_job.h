@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "cluster/backend.h"
+#include "scheduler/driver.h"
+#include "scheduler/settings.h"
+
+namespace hyscale::scheduler {
+
+/// HYSCALE_WORKER, else `hybrid-worker` beside this program. Throws ConfigError when it cannot be executed.
+std::string find_worker();
+
+/// STORE/jobs/RUN/K: the files of attempt K.
+std::string job_directory(const std::string& store, const std::string& run_id, int attempt);
+
+/// Puts the attempt's run.yaml below STORE/jobs and gives the worker's command line.
+cluster::Job worker_job(const std::string& store, const std::string& worker, const Settings& settings,
+                        const Attempt& attempt);
+
+}  // namespace hyscale::scheduler

@@ -1,0 +1,122 @@
+#include "scheduler/run_state.h"
+
+#include <csignal>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hyscale::scheduler {
+namespace {
+
+using storage::RunRow;
+using testing::HasSubstr;
+using Kind = Event::Kind;
+
+RunRow running_run() {
+  const RunRow planned{.run_id = "r"};
+  return after(after(planned, {.kind = Kind::launched}), {.kind = Kind::started});
+}
+RunRow relaunched(const RunRow& run) {
+  EXPECT_EQ(run.state, "planned");
+  return after(run, {.kind = Kind::launched});
+}
+Event exit_with(int code, int64_t step = 0) { return {.kind = Kind::ended, .exit_code = code, .step = step}; }
+
+TEST(RunStateTest, GoesFromPlannedToDone) {
+  const RunRow run = running_run();
+  EXPECT_EQ(run.state, "running");
+  EXPECT_EQ(run.attempts, 1);
+  EXPECT_EQ(after(run, {.kind = Kind::finished}).state, "done");
+}
+
+TEST(RunStateTest, RetriesItsOwnFaultOnce) {
+  const RunRow again = after(running_run(), exit_with(1));
+  EXPECT_EQ(again.state, "planned");
+  const RunRow failed = after(relaunched(again), exit_with(1));
+  EXPECT_EQ(failed.state, "failed");
+  EXPECT_THAT(failed.cause, HasSubstr("exit code 1"));
+}
+
+TEST(RunStateTest, TakesAnExitOf0WithoutARecordForAFault) {
+  EXPECT_EQ(after(running_run(), exit_with(0)).own_faults, 1);
+}
+
+TEST(RunStateTest, NamesTheSignalThatKilledAWorker) {
+  const RunRow run = after(running_run(), {.kind = Kind::ended, .exit_code = 139, .signal = SIGSEGV});
+  EXPECT_THAT(run.cause, HasSubstr("signal 11"));
+  EXPECT_EQ(run.own_faults, 1);
+}
+
+TEST(RunStateTest, RequeuesFreelyWhileStepsAdvance) {
+  RunRow run = running_run();
+  for (int64_t step = 1; step <= 50; ++step) run = relaunched(after(run, exit_with(75, step * 10)));
+  EXPECT_EQ(run.requeues, 50);
+  EXPECT_EQ(run.own_faults, 0);
+  run = relaunched(after(run, exit_with(75, 500)));
+  EXPECT_EQ(after(run, exit_with(75, 500)).state, "failed") << "it went in circles twice";
+}
+
+TEST(RunStateTest, NeverRetriesABadConfiguration) { EXPECT_EQ(after(running_run(), exit_with(2)).state, "failed"); }
+
+TEST(RunStateTest, RetriesOutOfMemoryOnlyWhileTheMicroBatchCanShrink) {
+  RunRow run = running_run();
+  Event event = exit_with(3);
+  event.can_shrink = true;
+  run = relaunched(after(run, event));
+  EXPECT_EQ(run.memory_faults, 1);
+  event.can_shrink = false;
+  EXPECT_EQ(after(run, event).state, "failed");
+}
+
+TEST(RunStateTest, LeavesADivergedRunAlone) {
+  const RunRow run = after(running_run(), exit_with(4));
+  EXPECT_EQ(run.state, "diverged");
+  EXPECT_EQ(after(run, {.kind = Kind::retry}).state, "diverged");
+}
+
+TEST(RunStateTest, ForgivesFiveNodeFaults) {
+  RunRow run = running_run();
+  for (int i = 0; i < 5; ++i) run = relaunched(after(run, {.kind = Kind::gone}));
+  EXPECT_EQ(after(run, {.kind = Kind::gone}).state, "failed");
+}
+
+TEST(RunStateTest, CancelsARunningRunOnlyWhenItsJobHasEnded) {
+  const RunRow asked = after(running_run(), {.kind = Kind::cancel});
+  EXPECT_EQ(asked.state, "running");
+  EXPECT_EQ(after(asked, exit_with(75, 10)).state, "cancelled");
+  EXPECT_EQ(after(asked, {.kind = Kind::finished}).state, "done") << "it was faster";
+}
+
+TEST(RunStateTest, RunsAgainAfterRetryWithFreshCounters) {
+  RunRow run = after(relaunched(after(running_run(), exit_with(1))), exit_with(1));
+  ASSERT_EQ(run.state, "failed");
+  run = after(run, {.kind = Kind::retry});
+  EXPECT_EQ(run.state, "planned");
+  EXPECT_EQ(run.own_faults, 0);
+  EXPECT_EQ(run.attempts, 2) << "attempts number the job directories and never start again";
+}
+
+TEST(RunStateTest, TellsUnknownFromFailed) {
+  const RunRow run = after(running_run(), {.kind = Kind::out_of_sight});
+  EXPECT_EQ(run.state, "lost");
+  EXPECT_EQ(after(run, {.kind = Kind::retry}).state, "planned");
+}
+
+TEST(RunStateTest, ABranchSharesTheFateOfATrunkThatEndedShortOfIt) {
+  const RunRow planned{.run_id = "b"};
+  const RunRow run =
+      after(planned, {.kind = Kind::trunk_is_final, .trunk = RunState::diverged, .message = "its trunk diverged"});
+  EXPECT_EQ(run.state, "diverged");
+  EXPECT_EQ(run.cause, "its trunk diverged");
+}
+
+TEST(RunStateTest, IgnoresEventsThatMeanNothingInAState) {
+  for (const char* state : {"done", "diverged"})
+    for (const Kind kind : {Kind::launched, Kind::started, Kind::ended, Kind::gone, Kind::cancel, Kind::retry,
+                            Kind::trunk_is_final, Kind::out_of_sight}) {
+      const RunRow run{.run_id = "r", .state = state};
+      EXPECT_EQ(after(run, {.kind = kind}).state, state);
+    }
+}
+
+}  // namespace
+}  // namespace hyscale::scheduler
