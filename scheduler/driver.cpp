@@ -15,6 +15,7 @@ using Kind = Event::Kind;
 constexpr double kLeaseSeconds = 30;
 constexpr double kHeartbeatSeconds = 5;
 constexpr double kLostAfterSeconds = 900;
+constexpr double kCheckpointLookSeconds = 0.1;  // nothing tells when a trunk comes to a branch point
 
 /// What is known of an attempt beyond the job's exit: the worker's own words, if they are about this attempt.
 Event end_event(const RunRow& run, const cluster::JobStatus& job, const std::optional<storage::RunStatus>& status) {
@@ -69,7 +70,7 @@ bool Driver::round() {
 void Driver::wait(double seconds) {
   std::vector<cluster::JobHandle> jobs;
   for (const RunRow& run : tools_.database.active_runs()) jobs.push_back(job_of(run));
-  tools_.backend.wait(jobs, seconds);
+  tools_.backend.wait(jobs, branch_waits_ ? std::min(seconds, kCheckpointLookSeconds) : seconds);
 }
 
 void Driver::read_cells() {
@@ -160,11 +161,14 @@ int Driver::free_slots() const {
 
 void Driver::start_what_may() {
   int free = free_slots();
+  branch_waits_ = false;
   for (const RunRow& run : tools_.database.runs(study_)) {
     if (state_of(run) != RunState::planned) continue;
     const auto from = starting_point(run);
     if (from && free > 0 && launch(run, *from)) --free;
+    branch_waits_ = branch_waits_ || !from;
   }
+  branch_waits_ = branch_waits_ && free > 0;
 }
 
 std::optional<std::string> Driver::starting_point(const RunRow& run) {

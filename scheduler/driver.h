@@ -75,6 +75,7 @@ class Driver {
   double renewed_ = 0;
   std::map<std::string, Wanted> wanted_;        // by run id
   std::map<std::string, double> out_of_sight_;  // run id → since when
+  bool branch_waits_ = false;                   // for its trunk, while a slot is free
   std::set<std::string> asked_to_stop_;         // job ids
 };
 
