@@ -32,6 +32,11 @@ bool has_studies(const std::string& store) {
   return !ignored && studies != std::filesystem::directory_iterator{};
 }
 
+Problem none_yet(const std::string& path, bool lost = false) {
+  return {.what = "there is no results database at " + path,
+          .remedy = lost ? kRebuild : "submit a study first, or name its store with --store"};
+}
+
 void remove_database(const std::string& path) {
   std::error_code ignored;
   for (const char* suffix : {"", "-journal"}) std::filesystem::remove(path + suffix, ignored);
@@ -67,16 +72,13 @@ void rethrow(const SQLite::Exception& exception, const std::string& path) {
 }
 
 Database::Database(const std::string& store, Mode mode) : store_(store), path_(database_path(store)) {
+  // In this order: others may be submitting the store's first study, and make its directory after the database.
+  const bool studies = has_studies(store);
   const bool there = std::filesystem::exists(path_);
-  if (!there && mode != Mode::create)
-    throw ConfigError(
-        {.what = "there is no results database at " + path_,
-         .remedy = has_studies(store) ? kRebuild : "submit a study first, or name its store with --store"});
-  if (!there) {
-    make_writable_directory(store);
-    if (has_studies(store))
-      throw DamagedFile({.what = path_ + " is gone, yet the store holds studies", .remedy = kRebuild});
-  }
+  if (!there && mode != Mode::create) throw ConfigError(none_yet(path_, studies));
+  if (!there && studies)
+    throw DamagedFile({.what = path_ + " is gone, yet the store holds studies", .remedy = kRebuild});
+  if (!there) make_writable_directory(store);
   open(mode != Mode::read);
 }
 
@@ -94,7 +96,7 @@ void Database::open(bool writable) {
     const int flags = SQLite::OPEN_READWRITE | (writable ? SQLite::OPEN_CREATE : 0);
     sql_ = std::make_unique<SQLite::Database>(path_, flags, kBusyMilliseconds);
     sql_->exec(writable ? "PRAGMA foreign_keys = ON" : "PRAGMA query_only = ON");
-    check_health();
+    check_health(writable);
     if (!writable) return;
     if (sqlite3_db_readonly(sql_->getHandle(), "main") == 1)
       throw IoError({.what = path_ + " cannot be written",
@@ -105,20 +107,23 @@ void Database::open(bool writable) {
   inode_ = inode_of(path_);
 }
 
-void Database::check_health() {
+void Database::check_health(bool writable) {
+  // Asked in this order because another process may just be making the tables, and then the first study's directory.
+  const bool studies = has_studies(store_) && path_ == database_path(store_);
   const int version = schema_version(*sql_);
   if (version > kSchemaVersion)
     throw ConfigError(
         {.what = fmt::format("{} has schema version {}, this program knows up to {}", path_, version, kSchemaVersion),
          .remedy = "use the newer program that wrote it"});
-  const int application = sql_->execAndGet("PRAGMA application_id").getInt();
   const int tables = sql_->execAndGet("SELECT COUNT(*) FROM sqlite_master").getInt();
+  const int application = sql_->execAndGet("PRAGMA application_id").getInt();
   if (application != kApplicationId && tables > 0)
     throw DamagedFile({.what = path_ + " is a database, but not a results database", .remedy = kRebuild});
   const std::string health = sql_->execAndGet("PRAGMA quick_check(1)").getString();
   if (health != "ok") throw DamagedFile({.what = path_ + " is damaged: " + health, .remedy = kRebuild});
-  if (tables == 0 && has_studies(store_) && path_ == database_path(store_))
+  if (tables == 0 && studies)
     throw DamagedFile({.what = path_ + " is empty, yet the store holds studies", .remedy = kRebuild});
+  if (tables == 0 && !writable) throw ConfigError(none_yet(path_));  // its maker was killed, or is not done
 }
 
 void Database::rebuild(const std::string& store, const std::function<void(Database&)>& fill) {

@@ -93,7 +93,7 @@ class Database {
   template <class Body>
   auto guarded(Body body) const -> decltype(body());
   void open(bool writable);
-  void check_health();
+  void check_health(bool writable);
 
   std::string store_;
   std::string path_;

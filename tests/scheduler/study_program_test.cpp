@@ -128,6 +128,11 @@ class StudyProgramTest : public testing::Test {
   Answer submit_and_wait(const std::string& name = "s") {
     return study({"submit", root_ + "/" + name + ".yaml", "--slots", std::to_string(kSlots), "--wait"});
   }
+  /// The same, empty while there is no such study.
+  nlohmann::json status_if_any(const std::string& name) {
+    const Answer answer = study({"status", name, "--json"});
+    return answer.code == 0 ? nlohmann::json::parse(answer.text) : nlohmann::json::object();
+  }
   nlohmann::json status(const std::string& name = "s") {
     return nlohmann::json::parse(study({"status", name, "--json"}).text);
   }
@@ -231,9 +236,8 @@ TEST_F(StudyProgramTest, CarriesOnWhateverIsKilledWhenever) {
     int ignored = 0;
     ::waitpid(submit, &ignored, 0);
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 60));
-    if (!fs::exists(storage::database_path(store_))) continue;
-    if (const auto holder = storage::Database(store_, storage::Database::Mode::read).lease_holder("drive:s"))
-      ::kill(static_cast<pid_t>(holder->process.pid), SIGKILL);
+    if (const auto now = status_if_any("s"); now.contains("driver") && !now.at("driver").is_null())
+      ::kill(now.at("driver").at("pid").get<pid_t>(), SIGKILL);
   }
   const Answer answer = submit_and_wait();
   EXPECT_EQ(answer.code, 0) << answer.text;

@@ -239,6 +239,13 @@ TEST_F(DatabaseTest, SaysThatThereIsNoneYetWhenAskedToRead) {
   EXPECT_THAT(message_of<ConfigError>([&] { Database(store_, Database::Mode::read); }), HasSubstr("submit a study"));
 }
 
+TEST_F(DatabaseTest, TakesAFileWhoseMakerWasKilledForNone) {
+  std::ofstream(path()).close();
+  EXPECT_THAT(message_of<ConfigError>([&] { Database(store_, Database::Mode::read); }), HasSubstr("submit a study"));
+  Database db = create();
+  fill(db);
+}
+
 TEST_F(DatabaseTest, RebuildsBesideTheOldOneAndTellsWhoHasThatOpen) {
   Database old = create();
   fill(old);
