@@ -5,14 +5,16 @@
 
 namespace hyscale::spec {
 
+Init matrix_init(int64_t fan_in) { return {InitKind::normal, 1 / std::sqrt(static_cast<double>(fan_in)), 0}; }
+
 static ParameterSpec norm(std::string name, int64_t width) {
   return {.name = std::move(name), .shape = {width}, .init = {InitKind::constant, 1, 0}, .decay = false};
 }
 
 static std::vector<ParameterSpec> ffn_parameters(const SwigluConfig& ffn, int64_t d_model) {
-  const Init normal{InitKind::normal, kInitDeviation, 0};
-  return {{.name = "gate_up.weight", .shape = {2 * ffn.d_ff, d_model}, .init = normal},
-          {.name = "down.weight", .shape = {d_model, ffn.d_ff}, .init = normal, .writes_residual = true}};
+  return {
+      {.name = "gate_up.weight", .shape = {2 * ffn.d_ff, d_model}, .init = matrix_init(d_model)},
+      {.name = "down.weight", .shape = {d_model, ffn.d_ff}, .init = matrix_init(ffn.d_ff), .writes_residual = true}};
 }
 
 static void append(std::vector<ParameterSpec>& list, std::vector<ParameterSpec> more, const std::string& prefix) {
@@ -31,7 +33,7 @@ static int residual_writes(const ModelConfig& model) {
 std::vector<ParameterSpec> parameter_list(const ModelConfig& model) {
   const int64_t d = model.d_model;
   std::vector<ParameterSpec> list{
-      {.name = "embedding.weight", .shape = {model.vocabulary, d}, .init = {InitKind::normal, kInitDeviation, 0}}};
+      {.name = "embedding.weight", .shape = {model.vocabulary, d}, .init = {InitKind::normal, kEmbeddingDeviation, 0}}};
   for (size_t n = 0; n < model.stack.size(); ++n) {
     const BlockConfig& block = model.stack[n];
     const std::string layer = fmt::format("layers.{}.", n);

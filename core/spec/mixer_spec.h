@@ -23,9 +23,13 @@ struct Init {
   double b = 0;
 };
 
-/// What a matrix belongs to decides its standard deviation: 0.02, or for a projection that writes to the residual
-/// stream 0.02 / √(writes of the whole model) (GPT-2's rule; `writes` counts mixers and feed-forward layers).
-inline constexpr double kInitDeviation = 0.02;
+/// Standard deviation of the embedding: with a tied head the first loss is then close to ln(vocabulary).
+inline constexpr double kEmbeddingDeviation = 0.02;
+
+/// Matrices start as N(0, 1 / fan-in), so that activations and attention logits have order one at any width; at d_model
+/// 2,500 that is the usual 0.02, which at a few dozen leaves attention near uniform for hundreds of steps. A projection
+/// that writes to the residual stream is divided by √(writes of the whole model) (GPT-2's rule).
+Init matrix_init(int64_t fan_in);
 
 /// One tensor of the model, stated once: parameter counts, the allocation, initialisation, weight decay and checkpoint
 /// names all come from this list.

@@ -12,13 +12,8 @@ namespace hyscale::spec {
 
 std::vector<ParameterSpec> AttentionSpec::parameters(int64_t d_model) const {
   return {
-      {.name = "qkv.weight",
-       .shape = {q_width() + k_width() + v_width(), d_model},
-       .init = {InitKind::normal, kInitDeviation, 0}},
-      {.name = "out.weight",
-       .shape = {d_model, value_dim},
-       .init = {InitKind::normal, kInitDeviation, 0},
-       .writes_residual = true},
+      {.name = "qkv.weight", .shape = {q_width() + k_width() + v_width(), d_model}, .init = matrix_init(d_model)},
+      {.name = "out.weight", .shape = {d_model, value_dim}, .init = matrix_init(value_dim), .writes_residual = true},
   };
 }
 

@@ -14,12 +14,12 @@ namespace hyscale::spec {
 static const Mamba2Spec kDefaults{};
 
 std::vector<ParameterSpec> Mamba2Spec::parameters(int64_t d_model) const {
-  const Init normal{InitKind::normal, kInitDeviation, 0}, one{InitKind::constant, 1, 0};
+  const Init one{InitKind::constant, 1, 0};
   const double bound = 1 / std::sqrt(static_cast<double>(conv));
   const Init dt{InitKind::inverse_softplus_log_uniform, dt_init[0], dt_init[1]};
   const Init a{InitKind::log_of_uniform, a_init[0], a_init[1]};
   std::vector<ParameterSpec> list{
-      {.name = "in.weight", .shape = {in_width(), d_model}, .init = normal},
+      {.name = "in.weight", .shape = {in_width(), d_model}, .init = matrix_init(d_model)},
       {.name = "conv.weight", .shape = {conv_width(), conv}, .init = {InitKind::uniform, -bound, bound}},
       {.name = "conv.bias", .shape = {conv_width()}, .init = {InitKind::uniform, -bound, bound}, .decay = false},
       {.name = "dt_bias", .shape = {heads()}, .init = dt, .decay = false},
@@ -27,7 +27,8 @@ std::vector<ParameterSpec> Mamba2Spec::parameters(int64_t d_model) const {
       {.name = "d", .shape = {heads()}, .init = one, .decay = false},
   };
   if (gated_norm) list.push_back({.name = "norm.weight", .shape = {d_ssm}, .init = one, .decay = false});
-  list.push_back({.name = "out.weight", .shape = {d_model, d_ssm}, .init = normal, .writes_residual = true});
+  list.push_back(
+      {.name = "out.weight", .shape = {d_model, d_ssm}, .init = matrix_init(d_ssm), .writes_residual = true});
   return list;
 }
 
