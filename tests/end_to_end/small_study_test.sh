@@ -49,8 +49,8 @@ expect 0 study submit again.yaml --wait
 
 expect 0 analyze report small --out report
 says transformer mamba inter intra
-[ -s report/index.html ] || fail "no report"
-! grep -qE '(src|href)="https?:' report/index.html || fail "the report asks for something from outside"
+[ -s report/report.html ] || fail "no report"
+! grep -qE '(src|href)="https?:' report/report.html || fail "the report asks for something from outside"
 
 # the database is only a copy of what the run directories say
 expect 0 analyze points small --csv
