@@ -14,13 +14,13 @@
 namespace hyscale::analysis {
 namespace {
 
-struct Options {
+struct FitCommand {
   InputOptions input;
   FitOptions fit;
   bool json = false;
 };
 
-void fit_and_print(const Options& options) {
+void fit_and_print(const FitCommand& options) {
   const PointSet set = load_points(options.input);
   const std::vector<FamilyFit> fits = fit_families(set, options.fit);
   if (options.json)
@@ -43,7 +43,7 @@ void fit_and_print(const Options& options) {
 }  // namespace
 
 void add_fit_command(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<FitCommand>();
   CLI::App* command = app.add_subcommand("fit", "Fit L = E + A/N^alpha + B/D^beta per family");
   add_input_options(*command, options->input);
   add_bootstrap_options(*command, options->fit.bootstrap);

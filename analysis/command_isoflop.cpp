@@ -15,13 +15,13 @@
 namespace hyscale::analysis {
 namespace {
 
-struct Options {
+struct IsoflopCommand {
   InputOptions input;
   BootstrapOptions bootstrap;
   bool json = false;
 };
 
-void fit_and_print(const Options& options) {
+void fit_isoflops_and_print(const IsoflopCommand& options) {
   const PointSet set = load_points(options.input);
   const std::vector<FamilyIsoFlop> families = fit_isoflop(set, options.bootstrap);
   if (options.json)
@@ -45,14 +45,14 @@ void fit_and_print(const Options& options) {
 }  // namespace
 
 void add_isoflop_command(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<IsoflopCommand>();
   CLI::App* command =
       app.add_subcommand("isoflop", "Fit a parabola in ln N to every budget, and N*(C) through their minima");
   add_input_options(*command, options->input);
   add_bootstrap_options(*command, options->bootstrap);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer("Example: analyze isoflop --csv runs.csv --columns n=params,d=tokens,budget=flops,c=flops,loss=nll");
-  command->callback([options] { fit_and_print(*options); });
+  command->callback([options] { fit_isoflops_and_print(*options); });
 }
 
 }  // namespace hyscale::analysis

@@ -12,11 +12,11 @@
 namespace hyscale::analysis {
 
 void add_points_command(CLI::App& app) {
-  struct Options {
+  struct PointsCommand {
     InputOptions input;
     bool json = false;
   };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PointsCommand>();
   CLI::App* command = app.add_subcommand("points", "List the points that the fits would see");
   add_input_options(*command, options->input);
   command->get_option("--csv")->expected(0, 1)->description(

@@ -13,19 +13,19 @@
 namespace hyscale::analysis {
 namespace {
 
-struct Options {
+struct ReportCommand {
   InputOptions input;
   FitOptions fit;
   std::string out;
   bool json = false;
 };
 
-std::string out_directory(const Options& options) {
+std::string out_directory(const ReportCommand& options) {
   if (!options.out.empty()) return options.out;
   return options.input.study.empty() ? "report" : default_report_directory(options.input);
 }
 
-void report(const Options& options) {
+void report(const ReportCommand& options) {
   const Analysis analysis = analyse(load_dataset(options.input), options.fit);
   const std::string out = out_directory(options), created = format_utc(Clock::system().unix_seconds());
   const std::string json = report_json(analysis, created);
@@ -42,7 +42,7 @@ void report(const Options& options) {
 }  // namespace
 
 void add_report_command(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReportCommand>();
   CLI::App* command = app.add_subcommand("report", "Write one self-contained HTML page, its JSON twin and the points");
   add_input_options(*command, options->input);
   add_bootstrap_options(*command, options->fit.bootstrap);

@@ -69,9 +69,9 @@ CorpusManifest load_corpus_manifest(const std::string& directory) {
                 .remedy = fmt::format("prepare it: hybrid-worker data TEXT… --tokenizer byte --out {}", directory)});
   CorpusManifest manifest;
   try {
-    const auto json = nlohmann::json::parse(read_file(path));
-    if (json.at("format") != kFormat) throw damaged(path, "format is not " + std::string(kFormat));
-    visit_fields(manifest, [&](const char* key, auto& field) { json.at(key).get_to(field); });
+    const auto found = nlohmann::json::parse(read_file(path));
+    if (found.at("format") != kFormat) throw damaged(path, "format is not " + std::string(kFormat));
+    visit_fields(manifest, [&](const char* key, auto& field) { found.at(key).get_to(field); });
   } catch (const nlohmann::json::exception& e) {
     throw damaged(path, e.what());
   }
@@ -83,9 +83,9 @@ CorpusManifest load_corpus_manifest(const std::string& directory) {
 void save_corpus_manifest(const CorpusManifest& manifest) {
   const std::string path = manifest_path(manifest.directory);
   if (const std::string why = complaint(manifest); !why.empty()) throw damaged(path, why);
-  nlohmann::ordered_json json{{"format", kFormat}};
-  visit_fields(manifest, [&](const char* key, const auto& field) { json[key] = field; });
-  write_file_atomically(path, json.dump(2) + "\n");
+  nlohmann::ordered_json fields{{"format", kFormat}};
+  visit_fields(manifest, [&](const char* key, const auto& field) { fields[key] = field; });
+  write_file_atomically(path, fields.dump(2) + "\n");
 }
 
 std::string corpus_directory(const std::string& store, const std::string& name) {
