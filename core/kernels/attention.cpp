@@ -31,23 +31,11 @@ struct OnlineSoftmax {
   T sum[kQueryTile];
 };
 
-template <class T>
-static T row_max(const T* row) {
-  Vec<T> most = load(row);
-  for (int64_t c = kLanes<T>; c < kKeyTile; c += kLanes<T>) {
-    const Vec<T> here = load(row + c);
-    most = here > most ? here : most;
-  }
-  T top = most[0];
-  for (int64_t lane = 1; lane < kLanes<T>; ++lane) top = std::max<T>(top, most[lane]);
-  return top;
-}
-
 // Turns scores into weights relative to the new maximum and shrinks what was gathered under the old one.
 template <class T>
 static void update_row(T* row, T scale, T& top, T& sum, T* out, int64_t value_dim) {
   const T old = top;
-  top = std::max(top, row_max(row) * scale);
+  top = std::max(top, largest(row, kKeyTile) * scale);
   Vec<T> gathered{};
   for (int64_t c = 0; c < kKeyTile; c += kLanes<T>) {
     const Vec<T> e = exp(load(row + c) * scale - top);
@@ -63,8 +51,8 @@ static void update_row(T* row, T scale, T& top, T& sum, T* out, int64_t value_di
 template <class T>
 static void attend(const AttentionArgs& a, int64_t sequence, int64_t head, int64_t query, int64_t rows) {
   const int64_t kv_head = head / (a.q.extent(2) / a.k.extent(2));
-  const auto q = rows_of(head_of<T>(a.q, sequence, head), query, rows);
-  const auto out = rows_of(head_of<T>(a.out, sequence, head), query, rows);
+  const auto q = part(head_of<T>(a.q, sequence, head), 0, query, rows);
+  const auto out = part(head_of<T>(a.out, sequence, head), 0, query, rows);
   const auto k = head_of<T>(a.k, sequence, kv_head), v = head_of<T>(a.v, sequence, kv_head);
   T* lse = a.lse.select(0, sequence).select(0, head).as<T>() + query;
   alignas(64) T scores[kQueryTile * kKeyTile];
@@ -73,14 +61,14 @@ static void attend(const AttentionArgs& a, int64_t sequence, int64_t head, int64
   std::fill_n(softmax.sum, rows, T(0));
   bool first = true;
   for_each_key_tile(query, rows, a.mask, [&](const ScoreTile& tile) {
-    const auto tile_k = rows_of(k, tile.key, tile.cols), tile_v = rows_of(v, tile.key, tile.cols);
+    const auto tile_k = part(k, 0, tile.key, tile.cols), tile_v = part(v, 0, tile.key, tile.cols);
     const auto s = score_matrix(scores, tile);
-    multiply<T>(read(q), turned(read(tile_k)), s);
+    multiply<T>(read_only(q), turned(read_only(tile_k)), s);
     mask_scores(scores, tile, a.mask);
     for (int64_t r = 0; r < rows; ++r)
       update_row(scores + r * kKeyTile, static_cast<T>(a.scale), softmax.top[r], softmax.sum[r], &out(r, 0),
                  first ? 0 : out.extent(1));
-    multiply<T>(read(s), read(tile_v), out, !first);
+    multiply<T>(read_only(s), read_only(tile_v), out, !first);
     first = false;
   });
   for (int64_t r = 0; r < rows; ++r) {

@@ -25,7 +25,7 @@ struct AttentionArgs {
   double scale = 1;
   CausalMask mask;
 };
-/// Throws ShapeError when shapes disagree.
+/// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
 void attention(const AttentionArgs& args, const Exec& exec);
 
 /// Scores are computed again tile by tile from q, k and lse. One task per sequence and key head sums in a fixed order.
@@ -34,6 +34,7 @@ struct AttentionBackwardArgs {
   Tensor dout;          // as out
   AttentionArgs saved;  // of forward, everything still intact
 };
+/// Throws like attention.
 void attention_backward(const AttentionBackwardArgs& args, const Exec& exec);
 
 }  // namespace hyscale::kernels

@@ -46,24 +46,24 @@ static void backward_queries(const HeadViews<T>& h, int64_t query, int64_t rows,
   alignas(64) T scores[kQueryTile * kKeyTile];
   alignas(64) T dp[kQueryTile * kKeyTile] = {};  // columns past the last key are never written: finite
   T along[kQueryTile];
-  const auto q = read(rows_of(h.q, query, rows)), dout = read(rows_of(h.dout, query, rows));
-  const auto out = rows_of(h.out, query, rows), dq = rows_of(h.dq, query, rows);
+  const auto q = read_only(part(h.q, 0, query, rows)), dout = read_only(part(h.dout, 0, query, rows));
+  const auto out = part(h.out, 0, query, rows), dq = part(h.dq, 0, query, rows);
   for (int64_t r = 0; r < rows; ++r) {
     along[r] = 0;
     for (int64_t d = 0; d < out.extent(1); ++d) along[r] += out(r, d) * dout(r, d);
   }
   bool first = true;
   for_each_key_tile(query, rows, mask, [&](const ScoreTile& tile) {
-    const auto k = rows_of(h.k, tile.key, tile.cols), v = rows_of(h.v, tile.key, tile.cols);
+    const auto k = part(h.k, 0, tile.key, tile.cols), v = part(h.v, 0, tile.key, tile.cols);
     const auto p = score_matrix(scores, tile), ds = score_matrix(dp, tile);
-    multiply<T>(q, turned(read(k)), p);
-    multiply<T>(dout, turned(read(v)), ds);
+    multiply<T>(q, turned(read_only(k)), p);
+    multiply<T>(dout, turned(read_only(v)), ds);
     mask_scores(scores, tile, mask);
     for (int64_t r = 0; r < rows; ++r)
       weigh_row(scores + r * kKeyTile, dp + r * kKeyTile, scale, h.lse[query + r], along[r]);
-    multiply<T>(turned(read(p)), dout, rows_of(h.dv, tile.key, tile.cols), true);
-    multiply<T>(turned(read(ds)), q, rows_of(h.dk, tile.key, tile.cols), true);
-    multiply<T>(read(ds), read(k), dq, !first);
+    multiply<T>(turned(read_only(p)), dout, part(h.dv, 0, tile.key, tile.cols), true);
+    multiply<T>(turned(read_only(ds)), q, part(h.dk, 0, tile.key, tile.cols), true);
+    multiply<T>(read_only(ds), read_only(k), dq, !first);
     first = false;
   });
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/kernels/attention.h"
+#include "core/kernels/matrix_view.h"
 #include "core/kernels/vector_math.h"
 
 // What forward and backward of attention share: which tiles of scores exist, and which of their entries are masked.
@@ -53,20 +54,6 @@ View<T, 2> head_of(const Tensor& tensor, int64_t sequence, int64_t head) {
   return tensor.select(0, sequence).select(1, head).view<T, 2>();
 }
 
-template <class T>
-View<T, 2> rows_of(View<T, 2> v, int64_t begin, int64_t count) {
-  v.data += begin * v.strides[0];
-  v.extents[0] = count;
-  return v;
-}
-template <class T>
-View<const T, 2> read(View<T, 2> v) {
-  return {v.data, v.extents, v.strides};
-}
-template <class T>
-View<T, 2> turned(View<T, 2> v) {
-  return {v.data, {v.extents[1], v.extents[0]}, {v.strides[1], v.strides[0]}};
-}
 /// Scores of a tile: kKeyTile apart, `cols` wide.
 template <class T>
 View<T, 2> score_matrix(T* scores, const ScoreTile& tile) {

@@ -11,15 +11,17 @@ namespace hyscale::kernels {
 struct CausalConvArgs {
   int64_t sequences = 0;
   Tensor u;       // [tokens, channels], tokens a multiple of sequences
-  Tensor weight;  // [channels, width]   oldest tap first
+  Tensor weight;  // [channels, width]   oldest tap first; width 1 … 8
   Tensor bias;    // [channels]
 };
 
-/// out [tokens, channels] written; overlaps no input. Throws ShapeError.
+/// out [tokens, channels] written; overlaps no input. Throws ShapeError, also for a width above 8, and ConfigError on a
+/// device without a twin (cpu_only.h).
 void causal_conv_silu(const CausalConvArgs& args, const Tensor& out, const Exec& exec);
 
 /// From dout [tokens, channels]: du [tokens, channels] written, dweight and dbias accumulated. Recomputes pre; scratch
 /// comes from exec.arena. Sums over tokens have a fixed order, whatever the number of threads.
+/// Throws alike.
 void causal_conv_silu_backward(const CausalConvArgs& args, const Tensor& dout, const Tensor& du, const Tensor& dweight,
                                const Tensor& dbias, const Exec& exec);
 

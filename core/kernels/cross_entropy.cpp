@@ -32,13 +32,7 @@ static void check_contract(const CrossEntropyArgs& a) {
 template <class T>
 static T log_sum_exp(T* row, int64_t count, int64_t padded, T& inverse_sum) {
   std::fill(row + count, row + padded, -std::numeric_limits<T>::infinity());
-  Vec<T> most = load(row);
-  for (int64_t v = kLanes<T>; v < padded; v += kLanes<T>) {
-    const Vec<T> here = load(row + v);
-    most = here > most ? here : most;
-  }
-  T top = most[0];
-  for (int64_t lane = 1; lane < kLanes<T>; ++lane) top = std::max<T>(top, most[lane]);
+  const T top = largest(row, padded);
   Vec<T> sum{};
   for (int64_t v = 0; v < padded; v += kLanes<T>) {
     const Vec<T> e = exp(load(row + v) - top);

@@ -6,7 +6,8 @@
 namespace hyscale::kernels {
 
 /// Output head and loss together, in chunks of tokens: logits = x · weightᵀ, nll = logsumexp(logits) - logits[target].
-/// Never holds more than one chunk of logits (about 1 MiB). A target < 0 does not count: nll 0, no gradient.
+/// Never holds more than one chunk of logits (about 1 MiB, at least 16 tokens). A target < 0 does not count: nll 0, no
+/// gradient.
 struct CrossEntropyArgs {
   Tensor x;        // [tokens, channels]
   Tensor weight;   // [vocabulary, channels]
@@ -17,7 +18,8 @@ struct CrossEntropyArgs {
   double scale = 1;
 };
 /// Returns Σ nll in nats, summed in double in the order of the tokens; NaN or infinite when the logits are.
-/// Takes scratch from exec.arena and gives it back. Throws ShapeError when shapes disagree or a target is too large.
+/// Takes scratch from exec.arena and gives it back. Throws ShapeError when shapes disagree or a target is too large,
+/// ConfigError on a device without a twin (cpu_only.h).
 double cross_entropy(const CrossEntropyArgs& args, const Exec& exec);
 
 }  // namespace hyscale::kernels

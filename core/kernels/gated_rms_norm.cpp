@@ -13,26 +13,19 @@ namespace {
 
 constexpr int64_t kRows = 32;  // of one task; dweight is summed task by task
 
-/// Calls visit(column, lanes) for vectors over [begin, end); the last one may have fewer lanes.
-template <class T, class F>
-void for_vectors(int64_t begin, int64_t end, F&& visit) {
-  int64_t i = begin;
-  for (; i + kLanes<T> <= end; i += kLanes<T>) visit(i, kLanes<T>);
-  if (i < end) visit(i, end - i);
-}
 template <class T>
 void forward_row(const T* y, const T* z, const T* weight, T* out, T* rstd, int64_t width, int64_t groups, T epsilon) {
   for (int64_t g = 0; g < groups; ++g) {
     const int64_t begin = g * width, end = begin + width;
     Vec<T> squares{};
-    for_vectors<T>(begin, end, [&](int64_t i, int64_t lanes) {
+    for_each_vector<T>(begin, end, [&](int64_t i, int64_t lanes) {
       const Vec<T> gate = load_some(z + i, lanes), h = load_some(y + i, lanes) * gate * sigmoid(gate);
       squares += h * h;
       store_some(out + i, h, lanes);
     });
     if (weight == nullptr) continue;
     rstd[g] = 1 / std::sqrt(lane_sum<T>(squares) / static_cast<T>(width) + epsilon);
-    for_vectors<T>(begin, end, [&](int64_t i, int64_t lanes) {
+    for_each_vector<T>(begin, end, [&](int64_t i, int64_t lanes) {
       store_some(out + i, load_some(out + i, lanes) * rstd[g] * load_some(weight + i, lanes), lanes);
     });
   }
@@ -47,7 +40,7 @@ void backward_row(const T* y, const T* z, const T* weight, const T* rstd, const 
     const int64_t begin = g * width, end = begin + width;
     const T r = weight == nullptr ? T(1) : rstd[g];
     Vec<T> sum{};
-    for_vectors<T>(begin, end, [&](int64_t i, int64_t lanes) {
+    for_each_vector<T>(begin, end, [&](int64_t i, int64_t lanes) {
       const Vec<T> gate = load_some(z + i, lanes), s = sigmoid(gate);
       store_some(dz + i, s, lanes);
       if (weight == nullptr) return;
@@ -56,7 +49,7 @@ void backward_row(const T* y, const T* z, const T* weight, const T* rstd, const 
       sum += along * load_some(weight + i, lanes);
     });
     const T shared = r * lane_sum<T>(sum) / static_cast<T>(width);
-    for_vectors<T>(begin, end, [&](int64_t i, int64_t lanes) {
+    for_each_vector<T>(begin, end, [&](int64_t i, int64_t lanes) {
       const Vec<T> gate = load_some(z + i, lanes), s = load_some(dz + i, lanes), value = load_some(y + i, lanes);
       Vec<T> dh = load_some(dout + i, lanes);
       if (weight != nullptr) dh = r * (dh * load_some(weight + i, lanes) - value * gate * s * shared);

@@ -16,11 +16,12 @@ struct GatedRmsNormArgs {
   double epsilon = 1e-5;
 };
 
-/// out [tokens, channels] and, with a norm, rstd [tokens, groups] written. `out` may be `y`. Throws ShapeError.
+/// out [tokens, channels] and, with a norm, rstd [tokens, groups] written. `out` may be `y`. Throws ShapeError,
+/// and ConfigError on a device without a twin (cpu_only.h).
 void gated_rms_norm(const GatedRmsNormArgs& args, const Tensor& out, const Tensor& rstd, const Exec& exec);
 
 /// From dout [tokens, channels] and the rstd of forward: dy and dz [tokens, channels] written (dy may be dout), dweight
-/// [channels] accumulated, in a fixed order of rows. Without a norm rstd and dweight are not touched.
+/// [channels] accumulated, in a fixed order of rows. Without a norm rstd and dweight are not touched. Throws alike.
 void gated_rms_norm_backward(const GatedRmsNormArgs& args, const Tensor& rstd, const Tensor& dout, const Tensor& dy,
                              const Tensor& dz, const Tensor& dweight, const Exec& exec);
 

@@ -6,15 +6,10 @@
 #include "core/base/error.h"
 #include "core/kernels/cpu_only.h"
 #include "core/kernels/gemm_library.h"
+#include "core/kernels/matrix_view.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
-
-template <class T>
-static View<T, 2> turned(View<T, 2> v, bool transpose) {
-  if (transpose) std::swap(v.extents[0], v.extents[1]), std::swap(v.strides[0], v.strides[1]);
-  return v;
-}
 
 // Libraries refuse a leading stride shorter than a row, which a matrix of one row or column may well have.
 static MatrixF32 library_matrix(View<const float, 2> v) {
@@ -74,13 +69,6 @@ void multiply<double>(View<const double, 2> a, View<const double, 2> b, View<dou
   }
 }
 
-template <class T>
-static View<T, 2> part(View<T, 2> v, int axis, int64_t begin, int64_t end) {
-  v.data += begin * v.stride(axis);
-  v.extents[static_cast<size_t>(axis)] = end - begin;
-  return v;
-}
-
 // Rows a task takes. A task must be worth a thread's waking (4 MFLOP is about 50 µs) and must not pack the other
 // matrix too often (128 rows keep that below a tenth). Shapes alone decide.
 static int64_t grain_of(int64_t cut, int64_t other, int64_t k) {
@@ -93,11 +81,11 @@ static void parallel_multiply(View<const T, 2> a, View<const T, 2> b, View<T, 2>
   const int cut_axis = out.extent(0) >= out.extent(1) ? 0 : 1;
   const int64_t cut = out.extent(cut_axis);
   parallel_for(cut, grain_of(cut, out.extent(1 - cut_axis), a.extent(1)), [&](int64_t begin, int64_t end) {
-    const auto out_part = part(out, cut_axis, begin, end);
+    const auto out_part = part(out, cut_axis, begin, end - begin);
     if (cut_axis == 0)
-      multiply<T>(part(a, 0, begin, end), b, out_part, accumulate, alpha);
+      multiply<T>(part(a, 0, begin, end - begin), b, out_part, accumulate, alpha);
     else
-      multiply<T>(a, part(b, 1, begin, end), out_part, accumulate, alpha);
+      multiply<T>(a, part(b, 1, begin, end - begin), out_part, accumulate, alpha);
   });
 }
 
@@ -120,11 +108,6 @@ static void check_contract(const GemmArgs& args) {
   if (args.out.stride(c) != 1 && args.out.extent(c) != 1) complain("rows of out must have unit stride");
 }
 
-template <class T>
-static View<const T, 2> read_only(View<T, 2> v) {
-  return {v.data, v.extents, v.strides};
-}
-
 // One product per batch entry, handed to fn as views.
 template <class T, class F>
 static void for_each_product(const GemmArgs& args, F&& fn) {
@@ -133,11 +116,14 @@ static void for_each_product(const GemmArgs& args, F&& fn) {
     const Tensor entry = batched ? t.select(0, i) : t;
     return entry.view<T, 2>();
   };
+  const auto operand = [&](const Tensor& t, int64_t i, bool transpose) {
+    const View<const T, 2> v = read_only(matrix(t, i));
+    return transpose ? turned(v) : v;
+  };
   const int64_t batch = batched ? args.out.extent(0) : 1;
   parallel_for(batch, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      fn(turned(read_only(matrix(args.a, i)), args.transpose_a), turned(read_only(matrix(args.b, i)), args.transpose_b),
-         matrix(args.out, i));
+      fn(operand(args.a, i, args.transpose_a), operand(args.b, i, args.transpose_b), matrix(args.out, i));
   });
 }
 
@@ -147,8 +133,9 @@ void gemm(const GemmArgs& args, const Exec& exec) {
   if (args.out.numel() == 0) return;
   if (args.out.dtype() == DType::f32) {
     const auto strides_fit = [&](const Tensor& t, bool transpose) {
-      return t.numel() == 0 ||
-             library_can(turned((t.rank() == 3 ? t.select(0, 0) : t).view<const float, 2>(), transpose));
+      if (t.numel() == 0) return true;
+      const auto matrix = (t.rank() == 3 ? t.select(0, 0) : t).view<const float, 2>();
+      return library_can(transpose ? turned(matrix) : matrix);
     };
     if (!strides_fit(args.a, args.transpose_a) || !strides_fit(args.b, args.transpose_b))
       throw ShapeError(fmt::format("gemm: one stride of each matrix must be 1: a is {}, b is {}", args.a.describe(),

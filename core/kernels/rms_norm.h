@@ -17,6 +17,7 @@ struct RmsNormArgs {
   Tensor weight;  // [channels]
   double epsilon = 1e-5;
 };
+/// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
 void rms_norm(const RmsNormArgs& args, const Exec& exec);
 
 /// dx (+)= gradient by h;  dweight += Σ_tokens dout · h · rstd, summed over fixed blocks of tokens in ascending order.
@@ -30,6 +31,7 @@ struct RmsNormBackwardArgs {
   Tensor weight;            // [channels]
   bool accumulate = false;  // dx += instead of dx =
 };
+/// Throws alike.
 void rms_norm_backward(const RmsNormBackwardArgs& args, const Exec& exec);
 
 }  // namespace hyscale::kernels

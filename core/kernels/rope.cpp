@@ -1,7 +1,9 @@
 #include "core/kernels/rope.h"
 
 #include <cmath>
+#include <fmt/format.h>
 
+#include "core/base/error.h"
 #include "core/kernels/cpu_only.h"
 #include "core/tensor/parallel_for.h"
 
@@ -12,6 +14,8 @@ void rope(const RopeArgs& args, const Exec& exec) {
   const int64_t tokens = args.x.extent(0), heads = args.x.extent(1), half = args.x.extent(2) / 2;
   expect_shape("rope cos", args.cos, {args.cos.extent(0), half});
   expect_shape("rope sin", args.sin, {args.cos.extent(0), half});
+  if (args.length < 1 || args.length > args.cos.extent(0))
+    throw ShapeError(fmt::format("rope: sequences of {} tokens, tables for {}", args.length, args.cos.extent(0)));
   with_real(args.x.dtype(), [&]<class T>(T) {
     const auto x = args.x.view<T, 3>();
     const auto cos = args.cos.view<T, 2>(), sin = args.sin.view<T, 2>();

@@ -47,17 +47,18 @@ struct SsdGradients {
 
 /// y [tokens, heads·head_dim] written, overlapping no input; `final_state` [sequences, heads, d_state, head_dim] is
 /// written unless empty. In chunks: matrix products inside a chunk, the state carried between chunks; decays in log
-/// space, never above 1. The result does not depend on the number of threads. Throws ShapeError.
+/// space, never above 1. The result does not depend on the number of threads. Throws ShapeError, and
+/// ConfigError on a device without a twin (cpu_only.h).
 SsdSaved ssd_forward(const SsdShape& shape, const SsdInputs& in, const Tensor& y, const Tensor& final_state,
                      const Exec& exec);
 
 /// Backward of ssd_forward for dy [tokens, heads·head_dim]; initial_state gets no gradient. Scratch comes from
-/// exec.arena. Sums over heads, tokens and sequences have a fixed order.
+/// exec.arena. Sums over heads, tokens and sequences have a fixed order. Throws alike.
 void ssd_backward(const SsdShape& shape, const SsdInputs& in, const SsdSaved& saved, const Tensor& dy,
                   const SsdGradients& gradients, const Exec& exec);
 
 /// The same map token by token, as the formulae above read: what decoding uses (length 1) and what tests compare with.
-/// `final_state` may be the same tensor as in.initial_state.
+/// `final_state` may be the same tensor as in.initial_state. On the CPU; throws ShapeError.
 void ssd_recurrence(const SsdShape& shape, const SsdInputs& in, const Tensor& y, const Tensor& final_state);
 
 }  // namespace hyscale::kernels

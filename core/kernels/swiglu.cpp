@@ -1,7 +1,5 @@
 #include "core/kernels/swiglu.h"
 
-#include <algorithm>
-
 #include "core/kernels/cpu_only.h"
 #include "core/kernels/vector_math.h"
 #include "core/tensor/parallel_for.h"
@@ -9,21 +7,6 @@
 namespace hyscale::kernels {
 
 static constexpr int64_t kTokensPerTask = 64;
-
-// Calls fn(column, lanes) for whole vectors, then for the rest.
-template <class T, class F>
-static void for_each_vector(int64_t count, F&& fn) {
-  for (int64_t c = 0; c < count; c += kLanes<T>) fn(c, std::min(kLanes<T>, count - c));
-}
-
-template <class T>
-static Vec<T> fetch(const T* p, int64_t lanes) {
-  return lanes == kLanes<T> ? load(p) : load_some(p, lanes);
-}
-template <class T>
-static void put(T* p, Vec<T> v, int64_t lanes) {
-  lanes == kLanes<T> ? store(p, v) : store_some(p, v, lanes);
-}
 
 void swiglu(const SwigluArgs& args, const Exec& exec) {
   cpu_only("swiglu", exec);
@@ -35,9 +18,9 @@ void swiglu(const SwigluArgs& args, const Exec& exec) {
       for (int64_t t = begin; t < end; ++t) {
         T* to = &out(t, 0);
         const T *gate = &gate_up(t, 0), *up = gate + d_ff;
-        for_each_vector<T>(d_ff, [&](int64_t c, int64_t lanes) {
-          const Vec<T> g = fetch(gate + c, lanes);
-          put(to + c, g * sigmoid(g) * fetch(up + c, lanes), lanes);
+        for_each_vector<T>(0, d_ff, [&](int64_t c, int64_t lanes) {
+          const Vec<T> g = load_some(gate + c, lanes);
+          store_some(to + c, g * sigmoid(g) * load_some(up + c, lanes), lanes);
         });
       }
     });
@@ -56,11 +39,11 @@ void swiglu_backward(const SwigluBackwardArgs& args, const Exec& exec) {
       for (int64_t t = begin; t < end; ++t) {
         T *dgate = &dgate_up(t, 0), *dup = dgate + d_ff;
         const T *from = &dout(t, 0), *gate = &gate_up(t, 0), *up = gate + d_ff;
-        for_each_vector<T>(d_ff, [&](int64_t c, int64_t lanes) {
-          const Vec<T> d = fetch(from + c, lanes), g = fetch(gate + c, lanes), u = fetch(up + c, lanes);
+        for_each_vector<T>(0, d_ff, [&](int64_t c, int64_t lanes) {
+          const Vec<T> d = load_some(from + c, lanes), g = load_some(gate + c, lanes), u = load_some(up + c, lanes);
           const Vec<T> s = sigmoid(g);
-          put(dgate + c, d * u * s * (1 + g * (1 - s)), lanes);
-          put(dup + c, d * g * s, lanes);
+          store_some(dgate + c, d * u * s * (1 + g * (1 - s)), lanes);
+          store_some(dup + c, d * g * s, lanes);
         });
       }
     });

@@ -10,13 +10,16 @@ struct SwigluArgs {
   Tensor out;      // [tokens, d_ff]      written
   Tensor gate_up;  // [tokens, 2 · d_ff]  gate | up
 };
+/// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
 void swiglu(const SwigluArgs& args, const Exec& exec);
 
+/// dgate = dout ⊙ up ⊙ silu'(gate),  dup = dout ⊙ silu(gate).
 struct SwigluBackwardArgs {
   Tensor dgate_up;  // [tokens, 2 · d_ff]  written; may be gate_up itself
   Tensor dout;      // [tokens, d_ff]
   Tensor gate_up;   // [tokens, 2 · d_ff]
 };
+/// Throws alike.
 void swiglu_backward(const SwigluBackwardArgs& args, const Exec& exec);
 
 }  // namespace hyscale::kernels

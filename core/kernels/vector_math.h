@@ -55,6 +55,25 @@ template <class T>
 inline Vec<T> broadcast(T value) {
   return value - Vec<T>{};  // folds to a broadcast; adding would have to turn -0 into 0
 }
+/// Calls visit(column, lanes) for vectors over [begin, end); the last one may have fewer lanes.
+template <class T, class F>
+inline void for_each_vector(int64_t begin, int64_t end, F&& visit) {
+  int64_t i = begin;
+  for (; i + kLanes<T> <= end; i += kLanes<T>) visit(i, kLanes<T>);
+  if (i < end) visit(i, end - i);
+}
+/// The largest of `count` entries, a multiple of kLanes.
+template <class T>
+inline T largest(const T* row, int64_t count) {
+  Vec<T> most = load(row);
+  for (int64_t i = kLanes<T>; i < count; i += kLanes<T>) {
+    const Vec<T> here = load(row + i);
+    most = here > most ? here : most;
+  }
+  T top = most[0];
+  for (int64_t lane = 1; lane < kLanes<T>; ++lane) top = most[lane] > top ? most[lane] : top;
+  return top;
+}
 /// Sum of the lanes, pairwise, in one fixed order.
 template <class T>
 inline T lane_sum(Vec<T> v) {

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <vector>
 
 #include "core/spec/run_config.h"
 #include "core/tensor/tensor.h"
@@ -30,14 +30,15 @@ struct AdamWArgs {
   double gradient_scale = 1;  // clip factor
   int64_t step = 1;           // 1-based
 };
+/// Throws ShapeError when the lengths differ.
 void adamw(const AdamWArgs& args);
 
 /// Learning rate after `tokens` tokens have been seen and before the next step: step k (0-based) uses
 /// tokens = k × batch_tokens. Warm-up is linear from lr·batch/warmup at the first step to lr; a trapezoid's cool-down
-/// is linear to 0 at `total`; cosine decays from the end of warm-up to 10 % of lr at `total`; constant stays.
+/// is linear to 0 at the end of the run; cosine decays from the end of warm-up to 10 % of lr there; constant stays.
 double learning_rate(const spec::TrainConfig& train, int64_t tokens);
 
-/// √Σ g² of a slice, in double and in a fixed order.
+/// Σ v² of a slice, in double and in a fixed order.
 double sum_of_squares(View<const float, 1> values);
 
 }  // namespace hyscale::optim

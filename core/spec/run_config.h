@@ -29,7 +29,7 @@ struct ModelConfig {
   int64_t context = 0;     // training length in tokens
   int64_t d_model = 0;
   std::vector<BlockConfig> stack;
-  double norm_epsilon = 1e-5;
+  double norm_epsilon = 1e-5;  // of the pre-norms and the final norm; norms inside a mixer keep 1e-5
 };
 
 struct DataConfig {
