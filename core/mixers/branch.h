@@ -36,6 +36,11 @@ std::unique_ptr<Branch> make_mamba2_branch(const spec::MixerSpec& spec, int64_t 
 class ProjectedBranch final : public Mixer {
  public:
   ProjectedBranch(std::unique_ptr<Branch> branch, const Parameter& out_weight, const Parameter* norm_weight = nullptr);
+  /// A branch that stands alone: `out.weight` under `prefix`, no norm.
+  static std::unique_ptr<Mixer> alone(std::unique_ptr<Branch> branch, const ParameterTable& parameters,
+                                      const std::string& prefix) {
+    return std::make_unique<ProjectedBranch>(std::move(branch), parameters.at(prefix + "out.weight"));
+  }
   void forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) override;
   void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) override;
   /// The same, adding to `out` and to `dx` when `accumulate`.

@@ -29,7 +29,13 @@ class Mixer {
 };
 
 /// Creates the working part of `spec`; `prefix` ("layers.3.mixer.") leads to its parameters, which must outlive it.
-std::unique_ptr<Mixer> make_mixer(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
-                                  const std::string& prefix);
+using MakeMixer = std::unique_ptr<Mixer>(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
+                                         const std::string& prefix);
+MakeMixer make_mixer;
+
+// The same for one kind, each defined in its folder: make_attention …
+#define HYSCALE_MIXER(kind) MakeMixer make_##kind;
+#include "core/mixers/list.def"
+#undef HYSCALE_MIXER
 
 }  // namespace hyscale::model

@@ -8,7 +8,7 @@ namespace hyscale::spec {
 
 using ParseMixer = std::shared_ptr<const MixerSpec>(YamlMap&, int64_t);
 
-#define HYSCALE_MIXER(kind, folder, prefix) ParseMixer parse_##folder;
+#define HYSCALE_MIXER(kind) ParseMixer parse_##kind;
 #include "core/mixers/list.def"
 #undef HYSCALE_MIXER
 
@@ -17,7 +17,7 @@ struct MixerEntry {
   ParseMixer* parse;
 };
 static constexpr MixerEntry kMixers[] = {
-#define HYSCALE_MIXER(kind, folder, prefix) {#kind, &parse_##folder},
+#define HYSCALE_MIXER(kind) {#kind, &parse_##kind},
 #include "core/mixers/list.def"
 #undef HYSCALE_MIXER
 };

@@ -115,4 +115,9 @@ std::unique_ptr<Branch> make_attention_branch(const spec::MixerSpec& spec, int64
   return std::make_unique<AttentionBranch>(attention, qkv);
 }
 
+std::unique_ptr<Mixer> make_attention(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
+                                      const std::string& prefix) {
+  return ProjectedBranch::alone(make_attention_branch(spec, d_model, parameters, prefix), parameters, prefix);
+}
+
 }  // namespace hyscale::model

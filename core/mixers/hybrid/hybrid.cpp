@@ -55,4 +55,9 @@ void HybridMixer::backward(const Tensor& x, const Tensor& dout, const Tensor& dx
   first_->backward(x, dout, dx, true, exec);
 }
 
+std::unique_ptr<Mixer> make_hybrid(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
+                                   const std::string& prefix) {
+  return std::make_unique<HybridMixer>(dynamic_cast<const spec::HybridSpec&>(spec), d_model, parameters, prefix);
+}
+
 }  // namespace hyscale::model

@@ -86,4 +86,9 @@ std::unique_ptr<Branch> make_mamba2_branch(const spec::MixerSpec& spec, int64_t,
   return std::make_unique<Mamba2Branch>(dynamic_cast<const spec::Mamba2Spec&>(spec), parameters, prefix);
 }
 
+std::unique_ptr<Mixer> make_mamba2(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
+                                   const std::string& prefix) {
+  return ProjectedBranch::alone(make_mamba2_branch(spec, d_model, parameters, prefix), parameters, prefix);
+}
+
 }  // namespace hyscale::model
