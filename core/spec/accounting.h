@@ -20,7 +20,7 @@ struct ParameterCounts {
 struct FlopsPerToken {
   double paper = 0;      // 6 × (non-embedding parameters, norms left out) + mixer terms: no head
   double with_head = 0;  // paper + 6 × vocabulary × d_model: budgets, MFU and fits unless said otherwise
-  double executed = 0;   // what our kernels do: matrix products, chunked SSD, causal pairs with recomputation, head
+  double executed = 0;   // what our kernels do: matrix products, causal pairs, chunked SSD, recomputation, head
   double six_n = 0;      // 6 × non_embedding
 };
 

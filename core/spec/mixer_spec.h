@@ -50,7 +50,7 @@ struct ParameterSpec {
 /// backward.
 struct MixerFlops {
   double paper = 0;     // the seed paper's formula (reference cost_formulae.md)
-  double executed = 0;  // what our kernels do: chunked SSD, causal tiles, recomputation
+  double executed = 0;  // what our kernels do: causal pairs, chunked SSD, recomputation; not what masks throw away
 };
 
 /// Decode-time state of one sequence, in elements: bytes follow from the dtypes.

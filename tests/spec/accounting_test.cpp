@@ -130,9 +130,9 @@ TEST(Accounting, ExecutedCountsWhatTheLoopsDo) {
   const double d = 64, head = 6.0 * 258 * d, context = 256;
   const double attention = 6 * d * (64 + 32 + 32 + 64) + (8 * 64 + 6 * 64) * (context + 1) / 2;
   EXPECT_DOUBLE_EQ(account(parse_run_config(text, "").model).train_flops_per_token.executed, attention + head);
-  const double s = 128, n = 16, q = 128;
-  const double matrices = 6 * (d * (2 * s + 2 * n + 8) + s * d + 4 * (s + 2 * n) + 2 * 8);
-  const double scan = 8 * q * n + 6 * q * s + 12 * n * s;
+  const double s = 128, n = 16, pairs = (128.0 + 1) / 2;  // two chunks of 128
+  const double matrices = 6 * (d * (2 * s + 2 * n + 8) + s * d + 2 * 8) + 8 * 4 * (s + 2 * n);
+  const double scan = pairs * (8 * n + 6 * s) + 12 * n * s / 2;  // half the tokens feed a state, half read one
   EXPECT_DOUBLE_EQ(
       account(parse_run_config(with(text, "stack: A", "stack: M"), "").model).train_flops_per_token.executed,
       matrices + scan + head);
@@ -170,8 +170,8 @@ TEST(ParameterList, NamesShapesAndStartsAreTheContract) {
           "layers.1.mixer.branches.1.qkv.weight 80 64", "layers.1.mixer.branches.1.norm.weight 64 -",
           "layers.1.mixer.branches.1.out.weight 64 64", "layers.1.ffn_norm.weight 64 -",
           "layers.1.ffn.gate_up.weight 352 64", "layers.1.ffn.down.weight 64 176", "final_norm.weight 64 -"));
-  EXPECT_DOUBLE_EQ(list[9].init.a, 0.02 / 2);  // four writes to the residual stream
-  EXPECT_DOUBLE_EQ(list[2].init.a, 0.02);
+  EXPECT_DOUBLE_EQ(list[2].init.a, 1 / std::sqrt(64.0));
+  EXPECT_DOUBLE_EQ(list[9].init.a, 1 / std::sqrt(128.0) / 2);  // four writes to the residual stream
 }
 
 TEST(ParameterList, WithoutNormsAHybridHasNoNormWeights) {

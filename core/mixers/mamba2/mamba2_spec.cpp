@@ -12,6 +12,7 @@
 namespace hyscale::spec {
 
 static const Mamba2Spec kDefaults{};
+static constexpr double kMostTaps = 8;  // of the convolution kernel
 
 std::vector<ParameterSpec> Mamba2Spec::parameters(int64_t d_model) const {
   const Init one{InitKind::constant, 1, 0};
@@ -37,16 +38,26 @@ int64_t Mamba2Spec::paper_parameters(int64_t d_model) const {
   return d_model * in_width() + d_ssm * (conv + d_model) + 2 * heads();
 }
 
-// Multiply-adds count 2 FLOPs. Q = tokens of a chunk, s = d_ssm, n = d_state, g = groups.
-// Forward: C Bᵀ 2Qng, its product with x 2Qs, chunk states 2ns, their reading through C 2ns.
-// Backward: C Bᵀ again and its two gradients 6Qng; dy xᵀ and the gradient of x inside the chunk 4Qs; gradients of x, B
-// and C through the states and the backward walk over states 8ns. The convolution costs 6 per tap and channel, of which
-// 6 × paper_parameters holds x's share.
+// Multiply-adds count 2 FLOPs. s = d_ssm, n = d_state, g = groups; a pair is a token and an earlier one of its chunk or
+// itself.
+// Forward: per pair C Bᵀ 2ng and its product with x 2s; into a state 2ns for every token before the last chunk, out of
+// one 2ns for every token behind the first chunk.
+// Backward: per pair C Bᵀ again and its two gradients 6ng, dy xᵀ and the gradient of x 4s; through the states 4ns (x,
+// B) for every token before the last chunk, 4ns (C, the walk back over states) for every token behind the first. The
+// convolution costs 8 per tap and channel (pre-activations are computed again), of which 6 × paper_parameters holds 6
+// of x's.
 MixerFlops Mamba2Spec::flops_per_token(int64_t, int64_t context) const {
   const auto s = static_cast<double>(d_ssm), n = static_cast<double>(d_state), g = static_cast<double>(groups);
-  const auto q = static_cast<double>(std::min(chunk, context));
-  const double convolution = 6.0 * static_cast<double>(conv) * 2 * g * n;
-  return {.paper = 3 * (9 * s * n + 2 * s), .executed = 8 * q * n * g + 6 * q * s + 12 * n * s + convolution};
+  const int64_t whole = (context - 1) / chunk, rest = context - whole * chunk;  // chunks before the last; its tokens
+  const auto pairs_of = [](int64_t tokens) {
+    return static_cast<double>(tokens) * static_cast<double>(tokens + 1) / 2;
+  };
+  const auto length = static_cast<double>(context);
+  const double pairs = (static_cast<double>(whole) * pairs_of(chunk) + pairs_of(rest)) / length;
+  const double carried = static_cast<double>(whole * chunk + std::max<int64_t>(0, context - chunk)) / length;
+  const double convolution = static_cast<double>(conv) * (2 * s + 8 * 2 * g * n);
+  return {.paper = 3 * (9 * s * n + 2 * s),
+          .executed = pairs * (8 * n * g + 6 * s) + 6 * n * s * carried + convolution};
 }
 
 CacheSize Mamba2Spec::cache(int64_t) const {
@@ -107,7 +118,7 @@ std::shared_ptr<const MixerSpec> parse_mamba2(YamlMap& map, int64_t) {
   spec->head_dim = map.optional<int64_t>("head_dim", spec->head_dim, {.min = 1, .max = 1e5});
   spec->d_state = map.required<int64_t>("d_state", {.min = 1, .max = 1e5});
   spec->groups = map.optional<int64_t>("groups", spec->groups, {.min = 1, .max = 1e5});
-  spec->conv = map.optional<int64_t>("conv", spec->conv, {.min = 1, .max = 64});
+  spec->conv = map.optional<int64_t>("conv", spec->conv, {.min = 1, .max = kMostTaps});
   spec->chunk = map.optional<int64_t>("chunk", spec->chunk, {.min = 1, .max = 1e5});
   spec->norm_groups = map.optional<int64_t>("norm_groups", spec->norm_groups, {.min = 1, .max = 1e5});
   spec->a_init = parse_range(map, "a_init", spec->a_init);

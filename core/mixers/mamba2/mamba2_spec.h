@@ -21,8 +21,8 @@ struct Mamba2Spec final : MixerSpec {
   int64_t d_ssm = 0;
   int64_t head_dim = 64;
   int64_t d_state = 0;
-  int64_t groups = 1;  // of B and C
-  int64_t conv = 4;
+  int64_t groups = 1;   // of B and C
+  int64_t conv = 4;     // taps, 1 … 8
   int64_t chunk = 128;  // tokens of one SSD chunk; a last chunk may be short
   int64_t norm_groups = 1;
   std::array<double, 2> a_init{0.01, 2.0};    // A starts uniform in it (arXiv 2510.04800, App. D)
