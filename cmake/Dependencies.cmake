@@ -7,9 +7,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(ZLIB REQUIRED)
-pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(Threads REQUIRED)
 set(HDF5_PREFER_PARALLEL OFF)
 find_package(HDF5 REQUIRED COMPONENTS C)
 
@@ -28,6 +26,7 @@ endif()
 
 if(HYSCALE_WORKER)
   find_package(MPI REQUIRED COMPONENTS C)
+  pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
   pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
   # the trainer library has no pkg-config file
   find_library(SENTENCEPIECE_TRAIN_LIBRARY sentencepiece_train REQUIRED)

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/process.h"
 
 namespace hyscale {
 namespace {
@@ -86,9 +87,7 @@ std::string read_file(const std::string& path) {
 }
 
 std::string temporary_name(const std::string& path) {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  return fmt::format("{}.tmp-{}-{}", path, host.data(), ::getpid());
+  return fmt::format("{}.tmp-{}-{}", path, host_name(), ::getpid());
 }
 
 void write_synced_file(const std::string& path, std::string_view content) {

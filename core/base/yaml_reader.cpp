@@ -170,21 +170,17 @@ bool YamlMap::has(const std::string& key) const {
 
 YamlValue YamlMap::value(const std::string& key) {
   known_.push_back(key);
-  const std::string path = self_.path().empty() ? key : self_.path() + "." + key;
-  if (!has(key))
-    return YamlValue(YAML::Node(YAML::NodeType::Undefined), path, self_.state_->file, self_.state_->problems);
   const YAML::Node& node = self_.state_->node;
-  return YamlValue(node[key], path, self_.state_->file, self_.state_->problems);
+  return YamlValue(has(key) ? node[key] : YAML::Node(YAML::NodeType::Undefined), path_of(key), self_.state_->file,
+                   self_.state_->problems);
 }
 
-static std::string full(const std::string& path, const std::string& key) {
-  return path.empty() ? key : path + "." + key;
-}
+std::string YamlMap::path_of(const std::string& key) const { return path().empty() ? key : path() + "." + key; }
 
 YamlMap YamlMap::map(const std::string& key) {
   YamlValue child = value(key);
   if (!has(key)) {
-    problem(fmt::format("{} is missing", full(path(), key)), fmt::format("add a '{}:' section", key));
+    problem(fmt::format("{} is missing", path_of(key)), fmt::format("add a '{}:' section", key));
     return YamlMap(child);
   }
   return child.as_map();
@@ -201,7 +197,7 @@ template <class T>
 T YamlMap::required(const std::string& key, Range range) {
   const YamlValue child = value(key);
   if (!has(key)) {
-    problem(fmt::format("{} is missing", full(path(), key)), fmt::format("add '{}: …'", key));
+    problem(fmt::format("{} is missing", path_of(key)), fmt::format("add '{}: …'", key));
     return T{};
   }
   return child.as<T>(range).value_or(T{});
@@ -228,7 +224,7 @@ size_t YamlMap::choose(const YamlValue& child, const std::string& key, const std
   const auto found = std::find(words.begin(), words.end(), child.text());
   if (child.is_scalar() && found != words.end()) return static_cast<size_t>(found - words.begin());
   const std::string near = nearest(child.text(), words);
-  child.problem(fmt::format("{} = '{}' is not known", full(path(), key), child.text()),
+  child.problem(fmt::format("{} = '{}' is not known", path_of(key), child.text()),
                 near.empty() ? fmt::format("use one of: {}", fmt::join(words, ", "))
                              : fmt::format("did you mean '{}'? (one of: {})", near, fmt::join(words, ", ")));
   return otherwise;
@@ -242,7 +238,7 @@ size_t YamlMap::choice(const std::string& key, const std::vector<std::string>& w
 size_t YamlMap::required_choice(const std::string& key, const std::vector<std::string>& words) {
   const YamlValue child = value(key);
   if (has(key)) return choose(child, key, words, 0);
-  problem(fmt::format("{} is missing", full(path(), key)),
+  problem(fmt::format("{} is missing", path_of(key)),
           fmt::format("add '{}:' with one of: {}", key, fmt::join(words, ", ")));
   return 0;
 }
@@ -253,7 +249,7 @@ void YamlMap::finish() const {
     const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     const std::string near = nearest(key, known_);
-    problems().add({.what = fmt::format("unknown key '{}'", full(path(), key)),
+    problems().add({.what = fmt::format("unknown key '{}'", path_of(key)),
                     .remedy = near.empty() ? fmt::format("known here: {}", fmt::join(known_, ", "))
                                            : fmt::format("did you mean '{}'?", near),
                     .at = {self_.state_->file, entry.first.Mark().line + 1, entry.first.Mark().column + 1}});
@@ -263,7 +259,7 @@ void YamlMap::finish() const {
 void YamlMap::problem_at(const std::string& key, std::string what, std::string remedy, std::string why) const {
   if (!has(key)) return problem(std::move(what), std::move(remedy), std::move(why));
   const YAML::Node& node = self_.state_->node;
-  YamlValue(node[key], full(path(), key), self_.state_->file, self_.state_->problems)
+  YamlValue(node[key], path_of(key), self_.state_->file, self_.state_->problems)
       .problem(std::move(what), std::move(remedy), std::move(why));
 }
 

@@ -98,6 +98,7 @@ class YamlMap {
 
   Location at() const { return self_.at(); }
   const std::string& path() const { return self_.path(); }
+  std::string path_of(const std::string& key) const;  // "model.mixers.A"
   void problem(std::string what, std::string remedy = {}, std::string why = {}) const {
     self_.problem(std::move(what), std::move(remedy), std::move(why));
   }

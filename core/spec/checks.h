@@ -13,9 +13,9 @@ inline void check_multiple(const YamlMap& map, const std::string& key, int64_t v
                            int64_t unit, const std::string& why) {
   if (value < 1 || unit < 1 || value % unit == 0) return;
   const int64_t below = value / unit * unit;
-  const std::string path = map.path().empty() ? key : map.path() + "." + key;
   const std::string remedy = below > 0 ? fmt::format("use {} or {}", below, below + unit) : fmt::format("use {}", unit);
-  map.problem_at(key, fmt::format("{} = {} is not a multiple of {} = {}", path, value, unit_name, unit), remedy, why);
+  map.problem_at(key, fmt::format("{} = {} is not a multiple of {} = {}", map.path_of(key), value, unit_name, unit),
+                 remedy, why);
 }
 
 }  // namespace hyscale::spec

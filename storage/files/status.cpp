@@ -89,9 +89,10 @@ void write_status(const RunDirectory& run, const RunStatus& status) {
   if (status.state != WorkerState::running) return write_file_atomically(run.status_json(), content);
   // A heartbeat is worth nothing after a power cut: renamed without waiting for the disk.
   const std::string temporary = temporary_name(run.status_json());
-  std::ofstream(temporary, std::ios::trunc) << content;
-  if (std::filesystem::file_size(temporary) != content.size() ||
-      std::rename(temporary.c_str(), run.status_json().c_str()) != 0)
+  std::ofstream file(temporary, std::ios::trunc);
+  file << content;
+  file.close();
+  if (!file || std::rename(temporary.c_str(), run.status_json().c_str()) != 0)
     throw IoError({.what = "cannot write " + run.status_json(), .remedy = "check that the disk has space left"});
 }
 
