@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/error.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale {
 namespace {
@@ -17,19 +18,15 @@ using testing::ThrowsMessage;
 
 class Files : public testing::Test {
  protected:
-  Files() : dir_(fs::temp_directory_path() / ("hyscale-files-" + std::to_string(::getpid()))) {
-    fs::create_directories(dir_);
-  }
-  ~Files() override { fs::remove_all(dir_); }
-  std::string in(const std::string& name) const { return (dir_ / name).string(); }
-  fs::path dir_;
+  std::string in(const std::string& name) const { return dir_ / name; }
+  tests::ScratchDirectory dir_;
 };
 
 TEST_F(Files, AnAtomicWriteReplacesTheWholeContentAndLeavesNoTemporaryFile) {
   write_file_atomically(in("a"), "a longer first content");
   write_file_atomically(in("a"), "second");
   EXPECT_EQ(read_file(in("a")), "second");
-  EXPECT_EQ(std::distance(fs::directory_iterator(dir_), fs::directory_iterator()), 1);
+  EXPECT_THAT(dir_.entries(), testing::ElementsAre("a"));
 }
 
 TEST_F(Files, AMissingFileIsNamedWithARemedy) {

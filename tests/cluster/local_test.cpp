@@ -11,21 +11,16 @@
 #include "cluster/job_files.h"
 #include "cluster/keeper.h"
 #include "core/base/files.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale::cluster {
 namespace {
 
 class LocalBackendTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/hyscale-jobs-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    root_ = name;
-  }
   void TearDown() override {
     for (const JobHandle& job : jobs_) backend_.cancel(job, Backend::Cancel::kill);
     for (const JobHandle& job : jobs_) ended(job);
-    std::filesystem::remove_all(root_);
   }
 
   Job shell(const std::string& script) {
@@ -46,16 +41,23 @@ class LocalBackendTest : public testing::Test {
     }
     return {.state = JobState::running};
   }
+  template <class Condition>
+  static void wait_until(Condition condition, const char* what) {
+    for (int i = 0; i < 3000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_TRUE(condition()) << what;
+  }
   JobProcesses processes_of(const JobHandle& job) {
-    for (int i = 0; i < 500; ++i) {
-      if (const auto found = read_processes({job.id})) return *found;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    ADD_FAILURE() << "the keeper did not start the worker";
-    return {};
+    wait_until([&] { return read_processes({job.id}).has_value(); }, "the keeper did not start the worker");
+    return read_processes({job.id}).value_or(JobProcesses{});
+  }
+  /// A worker says by a file that it has come to a place, or waits for one.
+  std::string mark() const { return root_ + "/mark"; }
+  void wait_for_mark() const {
+    wait_until([&] { return std::filesystem::exists(mark()); }, "the worker did not come so far");
   }
 
-  std::string root_;
+  tests::ScratchDirectory scratch_;
+  const std::string& root_ = scratch_.path();
   LocalBackend backend_{{program_path(), "keep"}};
   std::vector<JobHandle> jobs_;
 };
@@ -117,9 +119,9 @@ TEST_F(LocalBackendTest, KeepsAJobRunningWhoseKeeperWasKilled) {
 }
 
 TEST_F(LocalBackendTest, LetsAWorkerEndInItsOwnWayWhenAsked) {
-  const JobHandle job = launched("trap 'exit 75' TERM; while :; do sleep 0.01; done");
+  const JobHandle job = launched("trap 'exit 75' TERM; touch " + mark() + "; while :; do sleep 0.01; done");
   processes_of(job);
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // for the shell to set its trap
+  wait_for_mark();  // the trap is set
   backend_.cancel(job, Backend::Cancel::ask);
   const JobStatus status = ended(job);
   EXPECT_EQ(status.state, JobState::ended);
@@ -127,15 +129,15 @@ TEST_F(LocalBackendTest, LetsAWorkerEndInItsOwnWayWhenAsked) {
 }
 
 TEST_F(LocalBackendTest, KillsAWorkerTogetherWithItsChildren) {
-  const JobHandle job = launched("sleep 61 & sleep 62");
+  const JobHandle job = launched("sleep 61 & touch " + mark() + "; sleep 62");
   processes_of(job);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  wait_for_mark();
   backend_.cancel(job, Backend::Cancel::kill);
   EXPECT_EQ(ended(job).state, JobState::gone) << "the lock is free only when every process of the job is gone";
 }
 
 TEST_F(LocalBackendTest, LeavesJobsRunningWhenItsProcessIsKilled) {
-  const Job job = shell("sleep 0.3; exit 7");
+  const Job job = shell("while [ ! -e " + mark() + " ]; do sleep 0.01; done; exit 7");
   const JobHandle handle{.backend = "local", .host = host_name(), .id = job.directory};
   jobs_.push_back(handle);
   const pid_t child = ::fork();
@@ -146,6 +148,7 @@ TEST_F(LocalBackendTest, LeavesJobsRunningWhenItsProcessIsKilled) {
   }
   ::waitpid(child, nullptr, 0);
   EXPECT_EQ(backend_.poll(handle).state, JobState::running);
+  write_file_atomically(mark(), "");
   EXPECT_EQ(ended(handle).exit_code, 7);
 }
 

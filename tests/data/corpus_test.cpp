@@ -25,7 +25,7 @@ class PreparedCorpusTest : public testing::Test {
              .out = directory_,
              .validation_fraction = 0.3});
   }
-  Scratch scratch_;
+  ScratchDirectory scratch_;
   std::string directory_ = scratch_ / "corpus";
 };
 

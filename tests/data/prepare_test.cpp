@@ -47,7 +47,7 @@ class Prepare : public testing::Test {
     std::sort(texts.begin(), texts.end());
     return texts;
   }
-  Scratch scratch_;
+  ScratchDirectory scratch_;
 };
 
 std::string gzipped(const std::string& text) {

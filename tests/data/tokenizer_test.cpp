@@ -76,7 +76,7 @@ TEST(BpeTokenizer, RefusesAFileThatIsNoModel) {
 }
 
 TEST(Tokenizer, ComesBackFromACorpusAndIsCheckedAgainstItsHash) {
-  const Scratch scratch;
+  const ScratchDirectory scratch;
   PrepareOptions options{.inputs = {scratch.write("a.jsonl", numbered_documents(500))},
                          .tokenizer = "bpe:320",
                          .out = scratch / "corpus",

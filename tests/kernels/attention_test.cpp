@@ -3,11 +3,11 @@
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 #include <string>
 
 #include "core/base/error.h"
 #include "tests/support/gradient_check.h"
+#include "tests/support/threads.h"
 
 namespace hyscale::kernels {
 
@@ -134,12 +134,10 @@ TEST(Attention, SinglePrecisionAgreesWithDouble) {
 TEST(Attention, GivesTheSameBitsOnOneAndOnThreeThreads) {
   const Case c{3, 200, 4, 2, 8, 8, {}};
   const auto run_on = [&](int threads) {
-    const int kept = omp_get_max_threads();
-    omp_set_num_threads(threads);
+    const tests::ThreadCount count(threads);
     const Memory memory(c, DType::f32);
     attention(memory.args, {});
     const Gradients gradients(c, memory, DType::f32);
-    omp_set_num_threads(kept);
     return values_of(gradients.dqkv);
   };
   EXPECT_EQ(run_on(1), run_on(3));

@@ -2,10 +2,10 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include "core/base/error.h"
 #include "tests/support/gradient_check.h"
+#include "tests/support/threads.h"
 
 namespace hyscale::kernels {
 namespace {
@@ -107,16 +107,14 @@ TEST(GatedRmsNorm, SinglePrecisionStaysCloseToDouble) {
 }
 
 TEST(GatedRmsNorm, GradientsAreBitEqualForAnyNumberOfThreads) {
-  const int threads = omp_get_max_threads();
   std::vector<std::vector<double>> results;
   for (const int count : {1, 2, 5}) {
-    omp_set_num_threads(count);
+    const tests::ThreadCount threads(count);
     Case c(201, 40, 2, DType::f32);
     c.forward();
     c.backward(random_tensor(DType::f32, {201, 40}, 4));
     results.push_back(values_of(c.dweight));
   }
-  omp_set_num_threads(threads);
   EXPECT_EQ(results[0], results[1]);
   EXPECT_EQ(results[0], results[2]);
 }

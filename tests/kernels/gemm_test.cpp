@@ -2,10 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include "core/base/error.h"
 #include "tests/support/gradient_check.h"
+#include "tests/support/threads.h"
 
 namespace hyscale::kernels {
 
@@ -77,11 +77,9 @@ TEST(Gemm, TreatsAnEmptyInnerAxisAsASumWithoutTerms) {
 TEST(Gemm, GivesTheSameBitsOnOneAndOnThreeThreads) {
   const OwnedTensor a = random_tensor(DType::f32, {1500, 130}, 6), b = random_tensor(DType::f32, {130, 90}, 7);
   const auto product_on = [&](int threads) {
-    const int kept = omp_get_max_threads();
-    omp_set_num_threads(threads);
+    const tests::ThreadCount count(threads);
     const OwnedTensor out(DType::f32, {1500, 90});
     gemm({.out = out, .a = a, .b = b}, {});
-    omp_set_num_threads(kept);
     return values_of(out);
   };
   EXPECT_EQ(product_on(1), product_on(3));

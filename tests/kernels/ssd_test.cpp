@@ -2,10 +2,10 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include "core/base/error.h"
 #include "tests/support/gradient_check.h"
+#include "tests/support/threads.h"
 
 namespace hyscale::kernels {
 namespace {
@@ -196,10 +196,9 @@ TEST(Ssd, TwoHalvesWithTheStateCarriedEqualOneRun) {
 TEST(Ssd, ResultsAreBitEqualForAnyNumberOfThreads) {
   const SsdShape shape{
       .sequences = 2, .length = 150, .heads = 6, .head_dim = 8, .groups = 2, .d_state = 16, .chunk = 32};
-  const int threads = omp_get_max_threads();
   std::vector<std::vector<double>> results;
   for (const int count : {1, 2, 3, 5}) {
-    omp_set_num_threads(count);
+    const tests::ThreadCount threads(count);
     Case c(shape, DType::f32);
     const OwnedTensor dy = random_tensor(DType::f32, c.y.tensor().shape(), 9);
     const Gradients g = gradients_of(c, dy);
@@ -211,7 +210,6 @@ TEST(Ssd, ResultsAreBitEqualForAnyNumberOfThreads) {
     }
     results.push_back(all);
   }
-  omp_set_num_threads(threads);
   for (size_t i = 1; i < results.size(); ++i) EXPECT_EQ(results[i], results[0]) << i;
 }
 

@@ -1,9 +1,9 @@
 #include "tests/mixers/mixer_harness.h"
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include "tests/support/gradient_check.h"
+#include "tests/support/threads.h"
 
 namespace hyscale::tests {
 
@@ -41,15 +41,12 @@ void MixerHarness::forward_backward() {
 double MixerHarness::loss() { return dot(forward(), dout_); }
 
 void MixerHarness::expect_gradients_match() {
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);  // thousands of tiny passes: waiting for each other would take most of the time
   forward_backward();
   const auto value = [this] { return loss(); };
   const GradientCheckOptions options{.most = 40};
   expect_gradient_matches("x", x_, dx_, value, options);
   for (const Parameter& parameter : table_.all())
     expect_gradient_matches(parameter.spec.name, parameter.weight, parameter.gradient, value, options);
-  omp_set_num_threads(threads);
 }
 
 void expect_causal(const spec::MixerSpec& spec, int64_t d_model, int64_t length, const std::vector<int64_t>& tokens) {
@@ -65,17 +62,15 @@ void expect_causal(const spec::MixerSpec& spec, int64_t d_model, int64_t length,
 }
 
 void expect_equal_for_any_number_of_threads(const spec::MixerSpec& spec, int64_t d_model, BatchShape shape) {
-  const int threads = omp_get_max_threads();
   std::vector<std::vector<double>> out, dx, gradients;
   for (const int count : {1, 2, 3, 5}) {
-    omp_set_num_threads(count);
+    const ThreadCount threads(count);
     MixerHarness mixer(spec, d_model, shape, DType::f32);
     mixer.forward_backward();
     out.push_back(values_of(mixer.forward()));
     dx.push_back(values_of(mixer.dx()));
     gradients.push_back(values_of(mixer.parameters().gradients()));
   }
-  omp_set_num_threads(threads);
   for (size_t i = 1; i < out.size(); ++i) {
     EXPECT_EQ(out[i], out[0]) << i;
     EXPECT_EQ(dx[i], dx[0]) << i;

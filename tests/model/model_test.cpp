@@ -4,11 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <memory>
-#include <omp.h>
 
 #include "core/optim/adamw.h"
 #include "tests/model/stacks.h"
 #include "tests/support/gradient_check.h"
+#include "tests/support/threads.h"
 
 namespace hyscale::model::tests {
 
@@ -61,11 +61,9 @@ TEST_P(EveryStack, SinglePrecisionAgreesWithDouble) {
 TEST_P(EveryStack, GivesTheSameBitsOnAnyNumberOfThreads) {
   const Batch batch(3, 150, GetParam().config.vocabulary, 8);
   const auto gradients_on = [&](int threads) {
-    const int kept = omp_get_max_threads();
-    omp_set_num_threads(threads);
+    const hyscale::tests::ThreadCount count(threads);
     Model model = fresh(DType::f32);
     std::vector<double> result{model.forward_backward(batch.tokens(), 1)};
-    omp_set_num_threads(kept);
     const std::vector<double> gradients = values_of(model.parameters().gradients());
     result.insert(result.end(), gradients.begin(), gradients.end());
     return result;

@@ -2,9 +2,9 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include "tests/support/gradient_check.h"
+#include "tests/support/threads.h"
 
 namespace hyscale::optim {
 
@@ -89,11 +89,8 @@ TEST(LearningRate, WithoutWarmUpOrCoolDownIsThePeakThroughout) {
 TEST(SumOfSquares, IsTheSameOnAnyNumberOfThreads) {
   const OwnedTensor values = random_tensor(DType::f32, {200'000}, 1);
   const auto sum_on = [&](int threads) {
-    const int kept = omp_get_max_threads();
-    omp_set_num_threads(threads);
-    const double sum = sum_of_squares(read(values));
-    omp_set_num_threads(kept);
-    return sum;
+    const hyscale::tests::ThreadCount count(threads);
+    return sum_of_squares(read(values));
   };
   double wanted = 0;
   for (const double x : values_of(values)) wanted += x * x;

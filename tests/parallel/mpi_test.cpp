@@ -44,7 +44,7 @@ TEST(TwoRanks, StopTogetherAndResumeToTheSameBits) {
   Workshop shop;
   launch(shop, "2");
   ASSERT_EQ(shop.run(shop.train("calm")).status, 0);
-  const Outcome stopped = shop.run(shop.train("stopped", {"--time-limit", "0.2"}));
+  const Outcome stopped = shop.run(shop.train("stopped", {"--time-limit", "0.05"}));
   ASSERT_EQ(stopped.status, 75) << stopped.said;
   const Outcome resumed = shop.run(shop.train("stopped", {"--resume"}));
   ASSERT_EQ(resumed.status, 0) << resumed.said;

@@ -8,10 +8,12 @@
 #include "storage/files/checkpoint.h"
 #include "storage/files/curve.h"
 #include "tests/parallel/worker_process.h"
+#include "tests/storage/flip_bit.h"
 
 namespace hyscale::parallel {
 namespace {
 
+using storage::flip_bit;
 using storage::RunDirectory;
 using storage::WorkerState;
 using ::testing::HasSubstr;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "storage/files/run_directory.h"
-#include "tests/storage/scratch.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale::parallel {
 
@@ -36,7 +36,7 @@ class Workshop {
   size_t file_limit = 0;                     // bytes a file may have (0: any): a full disk, as write(2) sees it
 
  private:
-  ScratchDirectory scratch_;
+  tests::ScratchDirectory scratch_;
 };
 
 /// Every column but `seconds`, and every evaluation, bit for bit; each step once and in order.

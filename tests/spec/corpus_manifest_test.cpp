@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "tests/spec/run_text.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale::spec {
 
@@ -16,12 +17,8 @@ using testing::ThrowsMessage;
 class CorpusManifestFile : public testing::Test {
  protected:
   void SetUp() override {
-    const std::string pattern = (std::filesystem::temp_directory_path() / "hyscale-manifest-XXXXXX").string();
-    std::vector<char> name(pattern.begin(), pattern.end());
-    name.push_back('\0');
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
     manifest_ = {.name = "tiny",
-                 .directory = name.data(),
+                 .directory = scratch_.path(),
                  .tokenizer = "byte",
                  .vocabulary = 258,
                  .bos = 256,
@@ -35,9 +32,9 @@ class CorpusManifestFile : public testing::Test {
                  .unigram_entropy = 3.14159265358979,
                  .identity = {std::string(64, 'a'), std::string(64, 'b')}};
   }
-  void TearDown() override { std::filesystem::remove_all(manifest_.directory); }
   std::string path() const { return manifest_.directory + "/manifest.json"; }
 
+  tests::ScratchDirectory scratch_;
   CorpusManifest manifest_;
 };
 

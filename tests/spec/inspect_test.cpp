@@ -12,6 +12,7 @@
 #include "core/spec/accounting.h"
 #include "core/spec/corpus_manifest.h"
 #include "tests/spec/run_text.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale::spec {
 
@@ -24,13 +25,7 @@ struct Outcome {
 
 class Inspect : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "hyscale-inspect-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    directory_ = name;
-    write_file_atomically(directory_ + "/run.yaml", kRunText);
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
+  void SetUp() override { scratch_.write("run.yaml", kRunText); }
 
   Outcome inspect(const std::string& arguments) const {
     const char* bin = std::getenv("HYSCALE_BIN_DIR");
@@ -62,7 +57,8 @@ class Inspect : public testing::Test {
     return manifest.identity;
   }
 
-  std::string directory_;
+  tests::ScratchDirectory scratch_;
+  const std::string& directory_ = scratch_.path();
 };
 
 TEST_F(Inspect, JsonHoldsTheAccountOfTheModel) {

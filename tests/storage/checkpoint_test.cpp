@@ -7,13 +7,15 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "tests/storage/scratch.h"
+#include "tests/storage/flip_bit.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale::storage {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using tests::ScratchDirectory;
 
 std::vector<float> numbers(size_t count, float first) {
   std::vector<float> values(count);

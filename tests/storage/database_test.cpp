@@ -12,6 +12,7 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale::storage {
 namespace {
@@ -22,13 +23,6 @@ using testing::SizeIs;
 
 class DatabaseTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/hyscale-db-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    store_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(store_); }
-
   Database create() { return {store_, Database::Mode::create}; }
   std::string path() const { return database_path(store_); }
 
@@ -60,7 +54,8 @@ class DatabaseTest : public testing::Test {
     return "";
   }
 
-  std::string store_;
+  tests::ScratchDirectory scratch_;
+  const std::string& store_ = scratch_.path();
 };
 
 void execute(const std::string& path, const std::string& sql) {

@@ -6,7 +6,8 @@
 
 #include "core/base/files.h"
 #include "storage/files/curve.h"
-#include "tests/storage/scratch.h"
+#include "tests/storage/flip_bit.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale::storage {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using tests::ScratchDirectory;
 
 StepRow row(int64_t step, double loss = 0) {
   return {step, step * 512, loss == 0 ? 1.0 / static_cast<double>(step) : loss, 1e-3 / 3, 2.0 / 7, 0.004};

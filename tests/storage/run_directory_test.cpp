@@ -5,12 +5,14 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "tests/storage/scratch.h"
+#include "tests/storage/flip_bit.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale::storage {
 namespace {
 
 using ::testing::HasSubstr;
+using tests::ScratchDirectory;
 
 RunRecord a_record() {
   RunRecord record{.run_id = "abc", .run_yaml = "format: hyscale.run/1\n", .steps = {}, .evals = {}, .provenance = {}};

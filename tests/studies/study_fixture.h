@@ -1,13 +1,13 @@
 #pragma once
 
 #include <cstdlib>
-#include <filesystem>
 #include <gtest/gtest.h>
 #include <string>
 
 #include "core/base/files.h"
 #include "core/spec/corpus_manifest.h"
 #include "studies/plan.h"
+#include "tests/support/scratch.h"
 
 namespace hyscale::studies {
 
@@ -16,9 +16,6 @@ namespace hyscale::studies {
 class StudyFixture : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "hyscale-study-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    store_ = name;
     corpus_ = {.name = "quickstart",
                .directory = spec::corpus_directory(store_, "quickstart"),
                .tokenizer = "byte",
@@ -40,7 +37,6 @@ class StudyFixture : public testing::Test {
     study_ = read_file(specs + "quickstart.yaml");
     base_ = read_file(specs + "quickstart-base.yaml");
   }
-  void TearDown() override { std::filesystem::remove_all(store_); }
 
   /// Replaces the first `from`; throws std::out_of_range when it is not there.
   static void replace(std::string& text, const std::string& from, const std::string& to) {
@@ -59,7 +55,9 @@ class StudyFixture : public testing::Test {
   }
   Plan plan() { return make_plan(read(), store_); }
 
-  std::string store_, study_, base_;
+  tests::ScratchDirectory scratch_;
+  const std::string& store_ = scratch_.path();
+  std::string study_, base_;
   spec::CorpusManifest corpus_;
 };
 

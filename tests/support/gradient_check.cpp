@@ -7,6 +7,7 @@
 #include <random>
 
 #include "core/base/error.h"
+#include "tests/support/threads.h"
 
 namespace hyscale::tests {
 
@@ -100,6 +101,7 @@ void expect_gradient_matches(const std::string& what, const Tensor& input, const
                              const std::function<double()>& loss, const GradientCheckOptions& options) {
   expect_shape(what.c_str(), gradient, input.shape());
   if (input.dtype() != DType::f64) throw ShapeError(what + ": gradients are checked in f64");
+  const ThreadCount one(1);  // thousands of tiny passes: threads waiting for each other would take most of the time
   std::vector<double*> entries;
   for_each_entry<double>(input, [&](double& entry) { entries.push_back(&entry); });
   const std::vector<double> analytic = values_of(gradient);

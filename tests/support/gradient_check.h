@@ -37,7 +37,7 @@ struct GradientCheckOptions {
 
 /// Moves each entry of `input` (f64) up and down, calls `loss`, and compares the central difference with the entry of
 /// `gradient` (f64, same shape; computed by the caller's backward before this call and left alone by `loss`).
-/// Adds a GoogleTest failure that names `what`, the worst entry and both values.
+/// `loss` runs on one OpenMP thread. Adds a GoogleTest failure that names `what`, the worst entry and both values.
 void expect_gradient_matches(const std::string& what, const Tensor& input, const Tensor& gradient,
                              const std::function<double()>& loss, const GradientCheckOptions& options = {});
 
