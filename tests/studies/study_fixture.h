@@ -11,13 +11,13 @@
 
 namespace hyscale::studies {
 
-/// A store with a prepared corpus `quickstart` (its manifest alone) and the shipped quickstart study, copied so that a
-/// test can change a place of it.
+/// A store with a prepared corpus `sample` (its manifest alone) and the study of sample.yaml, copied so that a test can
+/// change a place of it.
 class StudyFixture : public testing::Test {
  protected:
   void SetUp() override {
-    corpus_ = {.name = "quickstart",
-               .directory = spec::corpus_directory(store_, "quickstart"),
+    corpus_ = {.name = "sample",
+               .directory = spec::corpus_directory(store_, "sample"),
                .tokenizer = "byte",
                .vocabulary = 258,
                .bos = 256,
@@ -32,10 +32,12 @@ class StudyFixture : public testing::Test {
                .identity = {std::string(64, 'a'), std::string(64, 'b')}};
     make_writable_directory(corpus_.directory);
     save_corpus_manifest(corpus_);
-    const char* source = std::getenv("HYSCALE_SOURCE_DIR");
-    const std::string specs = std::string(source ? source : ".") + "/studies/specs/";
-    study_ = read_file(specs + "quickstart.yaml");
-    base_ = read_file(specs + "quickstart-base.yaml");
+    study_ = read_file(source_directory() + "/tests/studies/sample.yaml");
+    base_ = read_file(source_directory() + "/tests/studies/sample-base.yaml");
+  }
+  static std::string source_directory() {
+    const char* given = std::getenv("HYSCALE_SOURCE_DIR");
+    return given != nullptr ? given : ".";
   }
 
   /// Replaces the first `from`; throws std::out_of_range when it is not there.
@@ -49,7 +51,7 @@ class StudyFixture : public testing::Test {
     text.replace(begin, text.find('\n', begin) - begin, line);
   }
   StudySpec read() {
-    write_file_atomically(store_ + "/quickstart-base.yaml", base_);
+    write_file_atomically(store_ + "/base.yaml", base_);
     write_file_atomically(store_ + "/study.yaml", study_);
     return load_study_spec(store_ + "/study.yaml");
   }

@@ -27,7 +27,7 @@ study: hybrids-vs-parents
 questions:
   - {ask: "better?", compare: [intra_1to5, transformer], metric: validation_loss, at: {flops: 1e16},
      difference: 0.01, confidence: 0.95}
-base: quickstart-base.yaml
+base: base.yaml
 families:
   transformer: {stack: A}
   windowed: {stack: A, set: {model.mixers.A.window: 128, model.mixers.A.sinks: 4}}
@@ -45,7 +45,7 @@ slurm: {partition: gpu, account: lab, throttle: {runs: 64, gpus: 32}}
 )";
   const StudySpec spec = read();
   EXPECT_EQ(spec.name, "hybrids-vs-parents");
-  EXPECT_EQ(spec.base, store_ + "/quickstart-base.yaml");
+  EXPECT_EQ(spec.base, store_ + "/base.yaml");
   EXPECT_EQ(spec.questions[0].at_flops, 1e16);
   EXPECT_THAT(spec.families[1].set, ElementsAre("model.mixers.A.window=128", "model.mixers.A.sinks=4"));
   EXPECT_THAT(spec.families[2].ratio, ElementsAre(1, 5));
@@ -78,7 +78,7 @@ TEST_F(StudySpecFile, RefusesWhatEachRuleForbids) {
       {"{stack: A}", "{stack: A, set: {train.tokens: 5}}", "train.tokens is decided by budgets"},
       {"{stack: A}", "{stack: A, set: {model.mixers.A.heads: 5}}", "is decided by sizes"},
       {"{stack: A}", "{stack: A, family: inter}", "needs a stack or a family, one of them"},
-      {"study: quickstart", "study: \"a; rm b\"", "is no name for a study"},
+      {"study: sample", "study: \"a; rm b\"", "is no name for a study"},
       {"{flops: [1e11, 3e11, 8e11]}", "{flops: [3e11, 1e11]}", "at least 5 % above"},
       {"{flops: [1e11, 3e11, 8e11]}", "{tokens: [1M]}", "budgets.tokens is not supported yet"},
       {"seeds: [0]", "seeds: [0, 0]", "seed 0 is given twice"},
