@@ -107,14 +107,12 @@ static void parse_head(YamlMap& root, StudySpec& spec) {
   spec.base = (std::filesystem::path(spec.file).parent_path() / base).string();
 }
 
-StudySpec load_study_spec(const std::string& path) {
+StudySpec parse_study_spec(const std::string& text, const std::string& file) {
   StudySpec spec;
-  spec.file = path;
-  if (!std::filesystem::exists(path))
-    throw ConfigError({.what = "there is no study spec at " + path, .remedy = "check the spelling of the path"});
-  spec.text = read_file(path);
+  spec.file = file;
+  spec.text = text;
   Problems problems;
-  YamlMap root = YamlMap::parse(spec.text, path, problems);
+  YamlMap root = YamlMap::parse(text, file, problems);
   parse_head(root, spec);
   spec.questions = parse_questions(root.value("questions"));
   spec.families = parse_families(root.map("families"));
@@ -134,6 +132,12 @@ StudySpec load_study_spec(const std::string& path) {
   root.finish();
   problems.throw_if_any();
   return spec;
+}
+
+StudySpec load_study_spec(const std::string& path) {
+  if (!std::filesystem::exists(path))
+    throw ConfigError({.what = "there is no study spec at " + path, .remedy = "check the spelling of the path"});
+  return parse_study_spec(read_file(path), path);
 }
 
 }  // namespace hyscale::studies

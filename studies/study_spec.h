@@ -106,7 +106,9 @@ struct StudySpec {
   std::vector<std::string> evaluate{"validation"};
 };
 
-/// Throws ConfigError listing every problem with file:line:column.
+/// Both throw ConfigError listing every problem with file:line:column. `file` is named in them, and `base` lies beside
+/// it.
+StudySpec parse_study_spec(const std::string& text, const std::string& file);
 StudySpec load_study_spec(const std::string& path);
 
 }  // namespace hyscale::studies
