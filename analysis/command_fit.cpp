@@ -54,7 +54,9 @@ void add_fit_command(CLI::App& app) {
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
   command->add_flag("--json", options->json, "Print JSON");
-  command->footer("Example: analyze fit --csv runs.csv --columns n=params,d=tokens,c=flops,loss=nll,cluster=trunk");
+  command->footer(
+      "Example: analyze fit --csv studies/reference/isoflop_points.csv "
+      "--columns n=n_nonembedding,d=tokens,c=budget_flops,loss=nll");
   command->callback([options] { fit_and_print(*options); });
 }
 

@@ -51,7 +51,9 @@ void add_isoflop_command(CLI::App& app) {
   add_input_options(*command, options->input);
   add_bootstrap_options(*command, options->bootstrap);
   command->add_flag("--json", options->json, "Print JSON");
-  command->footer("Example: analyze isoflop --csv runs.csv --columns n=params,d=tokens,budget=flops,c=flops,loss=nll");
+  command->footer(
+      "Example: analyze isoflop --csv studies/reference/isoflop_points.csv "
+      "--columns n=n_nonembedding,d=tokens,budget=budget_flops,c=budget_flops,loss=nll");
   command->callback([options] { fit_isoflops_and_print(*options); });
 }
 

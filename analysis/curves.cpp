@@ -1,5 +1,6 @@
 #include "analysis/curves.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace hyscale::analysis {
@@ -14,7 +15,7 @@ std::vector<std::pair<double, double>> thinned_losses(const std::vector<storage:
   for (const storage::StepRow& row : steps) {
     if (!std::isfinite(row.loss)) continue;
     const auto tokens = static_cast<double>(row.tokens);
-    const int here = static_cast<int>((std::log(tokens) - first) / span * bins);
+    const int here = std::min(static_cast<int>((std::log(tokens) - first) / span * bins), bins - 1);
     if (here != bin) {
       thinned.emplace_back();
       bin = here, members = 0, sum = 0;

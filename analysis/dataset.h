@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "analysis/points.h"
+#include "studies/study_spec.h"
 
 namespace hyscale::analysis {
 
@@ -40,6 +41,7 @@ struct Dataset {
   std::vector<std::pair<std::string, std::string>> provenance = {};  // name, value
   std::vector<std::string> problems = {};                            // files that should be there but could not be read
   double unigram_entropy = kMissing;                                 // nats per token of the validation text
+  std::vector<studies::Question> questions = {};                     // asked by the study's spec
 };
 
 /// Which columns of a study N and C are.

@@ -8,6 +8,7 @@
 
 #include "analysis/cost_curve.h"
 #include "analysis/least_squares.h"
+#include "analysis/misfit.h"
 
 namespace hyscale::analysis {
 namespace {
@@ -45,6 +46,8 @@ IsoFlopCurve fit_curve(const std::vector<Point>& points, const CostCurve& cost) 
   curve.n = curve.parabola.vertex();
   curve.d = cost.tokens(curve.n, curve.budget);
   curve.loss = curve.parabola.at(curve.n);
+  const double reach = std::sqrt(kPlateau * curve.loss / curve.parabola.c2);  // in ln N
+  curve.plateau = {curve.n * std::exp(-reach), curve.n * std::exp(reach)};
   const auto [low, high] = span_of(points);
   curve.interior = low < curve.n && curve.n < high;
   std::set<double> below, above;
@@ -132,7 +135,7 @@ void redraw(const FamilyIsoFlop& family, const CostCurve& cost, std::mt19937_64&
   out.token_exponent.push_back(power_law(budgets, d).exponent);
 }
 
-void add_intervals(FamilyIsoFlop& family, const CostCurve& cost, const BootstrapOptions& options) {
+void add_intervals(FamilyIsoFlop& family, size_t index, const CostCurve& cost, const BootstrapOptions& options) {
   if (family.degrees_of_freedom == 0) {
     family.warnings.emplace_back(
         "no budget has more than three points, so that nothing is left to estimate noise from: no intervals");
@@ -144,13 +147,15 @@ void add_intervals(FamilyIsoFlop& family, const CostCurve& cost, const Bootstrap
                         .loss = std::vector<std::vector<double>>(curves),
                         .size_exponent = {},
                         .token_exponent = {}};
-  std::mt19937_64 random(options.seed);
+  std::seed_seq seeds{options.seed & 0xffffffff, options.seed >> 32, uint64_t{index}};
+  std::mt19937_64 random(seeds);
   for (int i = 0; i < options.resamples; ++i) redraw(family, cost, random, replicates);
   for (size_t i = 0; i < curves; ++i) {
     IsoFlopCurve& curve = family.curves[i];
     curve.n_interval = percentile_interval(std::move(replicates.n[i]), options.confidence);
     curve.d_interval = percentile_interval(std::move(replicates.d[i]), options.confidence);
-    curve.loss_interval = percentile_interval(std::move(replicates.loss[i]), options.confidence);
+    curve.loss_interval = percentile_interval(replicates.loss[i], options.confidence);
+    curve.loss_replicates = std::move(replicates.loss[i]);
   }
   family.size_law.exponent_interval = percentile_interval(std::move(replicates.size_exponent), options.confidence);
   family.token_law.exponent_interval = percentile_interval(std::move(replicates.token_exponent), options.confidence);
@@ -192,9 +197,10 @@ std::vector<FamilyIsoFlop> fit_isoflop(const PointSet& set, const BootstrapOptio
     if (family.curves.empty()) family.warnings.emplace_back("no point names a FLOP budget");
     estimate_noise(family);
     fit_power_laws(family);
-    add_intervals(family, cost, options);
+    add_intervals(family, families.size(), cost, options);
     families.push_back(std::move(family));
   }
+  mark_misfits(families);
   return families;
 }
 

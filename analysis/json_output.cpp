@@ -92,7 +92,11 @@ static json to_json(const PowerLaw& law) {
 
 static json to_json(const IsoFlopCurve& curve) {
   json points = json::array();
-  for (const Point& p : curve.points) points.push_back({{"n", p.n}, {"loss", p.loss}, {"run", p.run}});
+  for (const Point& p : curve.points)
+    points.push_back({{"n", p.n},
+                      {"loss", p.loss},
+                      {"residual", curve.fitted ? number_or_null(p.loss - curve.parabola.at(p.n)) : json(nullptr)},
+                      {"run", p.run}});
   json out = {{"budget", curve.budget}, {"fitted", curve.fitted}, {"points", points}, {"warnings", curve.warnings}};
   if (!curve.fitted) return out;
   out["parabola"] = {{"c0", curve.parabola.c0},
@@ -105,6 +109,7 @@ static json to_json(const IsoFlopCurve& curve) {
   out["sizes_above"] = curve.sizes_above;
   out["n"] = number_or_null(curve.n);
   out["n_interval"] = to_json(curve.n_interval);
+  out["n_within_0.1_percent_of_loss"] = to_json(curve.plateau);
   out["d"] = number_or_null(curve.d);
   out["d_interval"] = to_json(curve.d_interval);
   out["loss"] = number_or_null(curve.loss);
@@ -118,6 +123,7 @@ json to_json(const FamilyIsoFlop& family) {
   return {{"family", family.family},
           {"curves", curves},
           {"noise", number_or_null(family.noise)},
+          {"irregular", family.irregular},
           {"degrees_of_freedom", family.degrees_of_freedom},
           {"size_law", to_json(family.size_law)},
           {"token_law", to_json(family.token_law)},

@@ -44,7 +44,7 @@ std::string number_text(double value, Quantity quantity) {
     case Quantity::loss:
       return fixed(value, 4);
     case Quantity::exponent:
-      return fixed(value, 3);
+      return fixed(value, 2);
     case Quantity::general:
       break;
   }

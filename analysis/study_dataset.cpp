@@ -14,6 +14,7 @@
 #include "core/spec/run_config.h"
 #include "storage/db/database.h"
 #include "storage/files/run_directory.h"
+#include "studies/study_spec.h"
 
 namespace hyscale::analysis {
 namespace {
@@ -168,6 +169,14 @@ void add_seeds(Dataset& data) {
   data.provenance.emplace_back("seeds", fmt::format("{}", fmt::join(seeds, ", ")));
 }
 
+void read_questions(Dataset& data, const storage::StudyRow& row) {
+  try {
+    data.questions = studies::parse_study_spec(row.spec, row.name + "/spec.yaml").questions;
+  } catch (const Error& error) {
+    data.problems.push_back(fmt::format("the questions of the study's spec: {}", error.what()));
+  }
+}
+
 }  // namespace
 
 PointSet points_from_study(const std::string& store, const std::string& study, const Conventions& conventions) {
@@ -191,6 +200,7 @@ Dataset dataset_from_study(const std::string& store, const std::string& study, c
                      {"spec SHA-256", row.spec_sha256},
                      {"planned by commit", row.commit},
                      {"submitted", format_utc(row.created)}};
+  read_questions(data, row);
   Gathered gathered;
   read_records(data, gathered);
   add_seeds(data);

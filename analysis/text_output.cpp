@@ -76,7 +76,7 @@ std::vector<std::string> curve_row(const IsoFlopCurve& curve) {
 
 std::string power_law_text(const char* name, const PowerLaw& law) {
   if (!law.known) return "";
-  return fmt::format("  {}(C) ~ C^{:.3f} ({}), through {} budgets\n", name, law.exponent,
+  return fmt::format("  {}(C) ~ C^{} ({}), through {} budgets\n", name, fixed(law.exponent, 2),
                      interval_text(law.exponent_interval, Quantity::exponent), law.budgets);
 }
 

@@ -45,11 +45,16 @@ std::string marker_shape(int marker, double x, double y, double r) {
   }
 }
 
+std::vector<double> ticks_of(const Axis& axis) {
+  constexpr int kWanted = 6;
+  if (!axis.ticks.empty()) return axis.ticks;
+  return axis.logarithmic ? log_ticks(axis.low, axis.high, kWanted) : linear_ticks(axis.low, axis.high, kWanted);
+}
+
 std::string x_axis(const Frame& frame) {
   const Axis& axis = frame.chart.x;
   std::string svg;
-  for (const double tick :
-       axis.logarithmic ? log_ticks(axis.low, axis.high, 6) : linear_ticks(axis.low, axis.high, 6)) {
+  for (const double tick : ticks_of(axis)) {
     const double x = frame.x(tick);
     svg += fmt::format("<path class=\"grid\" d=\"M{:.1f} {:.1f}V{:.1f}\"/>", x, frame.top(), frame.bottom());
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>", x, frame.bottom() + 17,
@@ -62,8 +67,7 @@ std::string x_axis(const Frame& frame) {
 std::string y_axis(const Frame& frame) {
   const Axis& axis = frame.chart.y;
   std::string svg;
-  for (const double tick :
-       axis.logarithmic ? log_ticks(axis.low, axis.high, 6) : linear_ticks(axis.low, axis.high, 6)) {
+  for (const double tick : ticks_of(axis)) {
     const double y = frame.y(tick);
     svg += fmt::format("<path class=\"grid\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>", frame.left(), y, frame.right());
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", frame.left() - 7, y + 4,

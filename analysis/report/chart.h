@@ -13,6 +13,7 @@ struct Axis {
   double low = 0, high = 1;
   bool logarithmic = false;
   std::function<std::string(double)> text = {};  // of a tick
+  std::vector<double> ticks = {};                // where to put them; round numbers when empty
 };
 
 /// Points joined by a line, marked, or both. `color` is a CSS colour, `marker` picks the shape.

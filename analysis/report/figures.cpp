@@ -32,6 +32,12 @@ Axis count_axis(const std::string& label, const Extent& extent) {
   return {.label = label, .low = extent.low, .high = extent.high, .logarithmic = true, .text = short_count};
 }
 
+// "non_embedding" as prose.
+std::string spaced(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
 Axis loss_axis(const std::string& label, const Extent& extent) {
   const int digits = extent.high - extent.low < 0.05 ? 3 : extent.high - extent.low < 5 ? 2 : 1;
   return {.label = label, .low = extent.low, .high = extent.high, .text = [digits](double value) {
@@ -39,8 +45,15 @@ Axis loss_axis(const std::string& label, const Extent& extent) {
           }};
 }
 
-Axis budget_axis(const Extent& extent) {
-  return {.label = "training FLOPs", .low = extent.low, .high = extent.high, .logarithmic = true, .text = short_flops};
+// Ticks at the budgets themselves, unless there are too many to label.
+Axis budget_axis(const Extent& extent, const std::vector<double>& budgets) {
+  constexpr size_t kMostTicks = 6;
+  return {.label = "training FLOPs",
+          .low = extent.low,
+          .high = extent.high,
+          .logarithmic = true,
+          .text = short_flops,
+          .ticks = budgets.size() <= kMostTicks ? budgets : std::vector<double>{}};
 }
 
 Series parabola_line(const IsoFlopCurve& curve, const std::string& color) {
@@ -106,7 +119,7 @@ std::string isoflop_figure(const Analysis& analysis) {
   for (const FamilyIsoFlop& family : analysis.isoflop) {
     Chart chart{.title = family.family,
                 .description = "loss against model size for " + family.family,
-                .x = count_axis(fmt::format("parameters N ({})", analysis.data.set.n_name), n.padded_log(0.06)),
+                .x = count_axis(fmt::format("parameters N ({})", spaced(analysis.data.set.n_name)), n.padded_log(0.06)),
                 .y = loss_axis("validation loss (nats per token)", loss.padded_linear(0.06))};
     for (const IsoFlopCurve& curve : family.curves) {
       const auto index = static_cast<size_t>(std::find(budgets.begin(), budgets.end(), curve.budget) - budgets.begin());
@@ -129,7 +142,7 @@ namespace {
 Chart against_budget(const Analysis& analysis, const std::string& title, const Extent& budgets, Axis y,
                      const std::function<double(const IsoFlopCurve&)>& value,
                      const std::function<Interval(const IsoFlopCurve&)>& interval, bool with_law) {
-  Chart chart{.title = title, .x = budget_axis(budgets), .y = std::move(y)};
+  Chart chart{.title = title, .x = budget_axis(budgets, analysis.data.set.budgets()), .y = std::move(y)};
   const size_t count = analysis.isoflop.size();
   for (size_t i = 0; i < count; ++i) {
     const FamilyIsoFlop& family = analysis.isoflop[i];
@@ -188,14 +201,26 @@ std::string optimum_figure(const Analysis& analysis) {
       "shown.");
 }
 
+// The part of the training figure that tells sizes apart: below the unigram entropy, which every model reaches within
+// its first steps; everything where that entropy is unknown or never reached.
+struct TrainingWindow {
+  Extent tokens = {}, loss = {};
+};
+static TrainingWindow training_window(const Dataset& data) {
+  TrainingWindow all, learnt;
+  for (const TrainingCurve& curve : data.curves)
+    for (const auto& [x, y] : curve.loss_at) {
+      all.tokens.include(x), all.loss.include(y);
+      if (y <= data.unigram_entropy) learnt.tokens.include(x), learnt.loss.include(y);
+    }
+  return learnt.tokens.low < learnt.tokens.high ? learnt : all;
+}
+
 std::string training_figure(const Dataset& data) {
-  Extent tokens, loss;
+  const TrainingWindow window = training_window(data);
   std::map<std::string, std::vector<const TrainingCurve*>> families;
-  for (const TrainingCurve& curve : data.curves) {
-    families[curve.family].push_back(&curve);
-    for (const auto& [x, y] : curve.loss_at) tokens.include(x), loss.include(y);
-  }
-  if (tokens.empty()) return "";
+  for (const TrainingCurve& curve : data.curves) families[curve.family].push_back(&curve);
+  if (window.tokens.empty()) return "";
   const std::vector<double> sizes = sizes_of(data);
   // families differ a little in N at one nominal size: the nearest nominal size gives the colour
   const auto rank_of = [&](double n) {
@@ -210,8 +235,8 @@ std::string training_figure(const Dataset& data) {
     if (!families.contains(family)) continue;
     Chart chart{.title = family,
                 .description = "training loss against tokens for " + family,
-                .x = count_axis("tokens trained on", tokens),
-                .y = loss_axis("training loss (nats per token)", loss.padded_linear(0.04))};
+                .x = count_axis("tokens trained on", window.tokens),
+                .y = loss_axis("training loss (nats per token)", window.loss.padded_linear(0.04))};
     for (const TrainingCurve* curve : families.at(family))
       chart.series.push_back(
           {.points = curve->loss_at, .color = ordered_color(rank_of(curve->n), sizes.size()), .line = true});
@@ -219,11 +244,14 @@ std::string training_figure(const Dataset& data) {
   }
   std::string caption =
       "Training loss of the longest run of every size, averaged over bins of equal width in log(tokens). Smooth curves "
-      "that "
-      "lie in the order of their sizes are what to look for; a bump or a curve out of order is a reason to doubt that "
-      "run.";
+      "are what to look for; a bump, or a shelf on which a curve rests before it falls on, is a reason to doubt that "
+      "run. "
+      "A drop at the end is the cool-down of the learning rate.";
   if (std::isfinite(data.unigram_entropy))
-    caption += fmt::format(" Guessing by token frequency alone would score {:.2f}.", data.unigram_entropy);
+    caption += fmt::format(
+        " Guessing by token frequency alone would score {:.2f}; the steep way down to there is left "
+        "out.",
+        data.unigram_entropy);
   return figure("training", legend, panels, caption);
 }
 

@@ -22,6 +22,25 @@ std::vector<std::string> rivals_that_overlap(const Verdict& verdict) {
   return names;
 }
 
+// What the pairs of equal size say where the intervals cannot tell.
+std::string pairs_sentence(const Verdict& verdict, const std::vector<std::string>& overlapping) {
+  std::vector<std::string> parts;
+  for (const Contender& other : verdict.ranking)
+    if (other.pairs.count > 0 && std::find(overlapping.begin(), overlapping.end(), other.family) != overlapping.end())
+      parts.push_back(
+          fmt::format("than {} in {} of {} pairs", other.family, other.pairs.first_lower, other.pairs.count));
+  if (parts.empty()) return "";
+  return fmt::format(" Size for size it is lower {}.", fmt::join(parts, ", "));
+}
+
+std::string misfit_sentence(const Verdict& verdict) {
+  std::vector<std::string> names;
+  for (const Contender& contender : verdict.ranking)
+    if (contender.irregular) names.push_back(contender.family);
+  if (names.empty()) return "";
+  return fmt::format(" Parabolas that fit badly: {}.", fmt::join(names, ", "));
+}
+
 std::string sentence_of(const Verdict& verdict) {
   const std::string at = short_flops(verdict.budget) + " FLOPs: ";
   if (verdict.ranking.empty()) return at + "no family has its minimum inside the sizes trained, so none is ranked.";
@@ -35,25 +54,39 @@ std::string sentence_of(const Verdict& verdict) {
   if (!best.interval.known())
     return fmt::format("{}{} is lowest with {}; without intervals the data cannot say by how much.", at, best.family,
                        figure);
-  return fmt::format("{}{} is lowest with {}, but the data do not separate it from {}.", at, best.family, figure,
-                     fmt::join(overlapping, ", "));
+  return fmt::format("{}{} is lowest with {}, but the intervals do not separate it from {}.", at, best.family, figure,
+                     fmt::join(overlapping, ", ")) +
+         pairs_sentence(verdict, overlapping);
 }
 
 Verdict verdict_at(const Analysis& analysis, double budget) {
   Verdict verdict{.budget = budget};
+  std::vector<std::pair<double, const IsoFlopCurve*>> curves;
   for (const FamilyIsoFlop& family : analysis.isoflop)
     for (const IsoFlopCurve& curve : family.curves) {
       if (curve.budget != budget) continue;
-      if (curve.interior)
-        verdict.ranking.push_back({family.family, curve.loss, curve.loss_interval});
-      else
+      if (curve.interior) {
+        verdict.ranking.push_back({family.family, curve.loss, curve.loss_interval, family.irregular});
+        curves.emplace_back(curve.loss, &curve);
+      } else {
         verdict.not_ranked.push_back(family.family);
+      }
     }
   std::sort(verdict.ranking.begin(), verdict.ranking.end(),
             [](const Contender& x, const Contender& y) { return x.loss < y.loss; });
+  std::sort(curves.begin(), curves.end());
+  for (size_t i = 1; i < curves.size(); ++i)
+    verdict.ranking[i].pairs = compare_pairs(*curves.front().second, *curves[i].second);
   verdict.separated = verdict.ranking.size() > 1 && rivals_that_overlap(verdict).empty();
-  verdict.sentence = sentence_of(verdict);
+  verdict.sentence = sentence_of(verdict) + misfit_sentence(verdict);
   return verdict;
+}
+
+// Bits per byte for one nat per token: the same for all runs, which share tokenizer and validation text.
+double bits_per_nat(const Dataset& data) {
+  for (const RunSummary& run : data.runs)
+    if (std::isfinite(run.bits_per_byte) && run.loss > 0) return run.bits_per_byte / run.loss;
+  return kMissing;
 }
 
 }  // namespace
@@ -62,6 +95,7 @@ Analysis analyse(Dataset data, const FitOptions& options) {
   Analysis analysis{.data = std::move(data), .options = options};
   analysis.isoflop = fit_isoflop(analysis.data.set, options.bootstrap);
   analysis.fits = fit_families(analysis.data.set, options);
+  analysis.answers = answer_questions(analysis.data.questions, analysis.isoflop, bits_per_nat(analysis.data));
   return analysis;
 }
 

@@ -6,6 +6,7 @@
 #include "analysis/chinchilla_fit.h"
 #include "analysis/dataset.h"
 #include "analysis/isoflop.h"
+#include "analysis/questions.h"
 
 namespace hyscale::analysis {
 
@@ -14,6 +15,7 @@ struct Analysis {
   Dataset data = {};
   std::vector<FamilyIsoFlop> isoflop = {};
   std::vector<FamilyFit> fits = {};
+  std::vector<Answer> answers = {};  // to the study's questions
   FitOptions options = {};
 };
 Analysis analyse(Dataset data, const FitOptions& options);
@@ -23,6 +25,8 @@ struct Contender {
   std::string family = {};
   double loss = 0;
   Interval interval = {};
+  bool irregular = false;  // its parabolas fit badly
+  Pairs pairs = {};        // of the best one with this one
 };
 
 /// Who is best at one budget and whether the data can tell.

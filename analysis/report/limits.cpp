@@ -20,7 +20,7 @@ void add_unfinished(const Dataset& data, List& list) {
     list.push_back(fmt::format("The study is not complete: {} of {} runs. Curves that miss them may move.", missing,
                                data.runs.size()));
   if (!data.rejected.empty())
-    list.push_back(fmt::format("{} planned cells were rejected before training (see the table below the runs).",
+    list.push_back(fmt::format("{} planned cells were rejected before training (see the list below the runs).",
                                data.rejected.size()));
 }
 
@@ -79,12 +79,15 @@ void add_overlaps(const Analysis& analysis, List& list) {
 void add_span(const Analysis& analysis, List& list) {
   const PointSet& set = analysis.data.set;
   if (set.points.empty()) return;
-  double low = set.points.front().c, high = low;
-  for (const Point& point : set.points) low = std::min(low, point.c), high = std::max(high, point.c);
-  list.push_back(
-      fmt::format("The runs span {} to {} FLOPs ({:.1f} decades). Every step beyond {} is extrapolation; a "
-                  "law is seldom good for more than about twice the span it was fitted on.",
-                  short_flops(low), short_flops(high), std::log10(high / low), short_flops(high)));
+  const auto by_c = [](const Point& x, const Point& y) { return x.c < y.c; };
+  const auto by_n = [](const Point& x, const Point& y) { return x.n < y.n; };
+  const auto [cheapest, dearest] = std::minmax_element(set.points.begin(), set.points.end(), by_c);
+  const auto [smallest, largest] = std::minmax_element(set.points.begin(), set.points.end(), by_n);
+  list.push_back(fmt::format(
+      "The runs span {} to {} FLOPs ({:.1f} decades) and {} to {} parameters. Every step beyond {} FLOPs is "
+      "extrapolation, and so is a ranking of families at larger sizes.",
+      short_flops(cheapest->c), short_flops(dearest->c), std::log10(dearest->c / cheapest->c), short_count(smallest->n),
+      short_count(largest->n), short_flops(dearest->c)));
   List far;
   for (const FamilyFit& fit : analysis.fits)
     for (const Allocation& at : fit.allocations)

@@ -31,14 +31,37 @@ static json to_json(const RunSummary& run) {
 static json to_json(const Verdict& verdict) {
   json ranking = json::array();
   for (const Contender& contender : verdict.ranking)
-    ranking.push_back({{"family", contender.family},
-                       {"loss", number_or_null(contender.loss)},
-                       {"interval", to_json(contender.interval)}});
+    ranking.push_back(
+        {{"family", contender.family},
+         {"loss", number_or_null(contender.loss)},
+         {"interval", to_json(contender.interval)},
+         {"irregular", contender.irregular},
+         {"pairs_with_best", {{"count", contender.pairs.count}, {"best_lower", contender.pairs.first_lower}}}});
   return {{"budget", verdict.budget},
           {"ranking", ranking},
           {"not_ranked", verdict.not_ranked},
           {"separated", verdict.separated},
           {"sentence", verdict.sentence}};
+}
+
+static json to_json(const Answer& answer) {
+  const studies::Question& asked = answer.question;
+  return {{"ask", asked.ask},
+          {"compare", asked.compare},
+          {"metric", asked.metric},
+          {"at_flops", asked.at_flops},
+          {"asked_difference", asked.difference},
+          {"confidence", asked.confidence},
+          {"answer", outcome_text(answer.outcome)},
+          {"difference", number_or_null(answer.difference)},
+          {"interval", to_json(answer.interval)},
+          {"pairs",
+           {{"count", answer.pairs.count},
+            {"first_lower", answer.pairs.first_lower},
+            {"smallest", answer.pairs.smallest},
+            {"mean", answer.pairs.mean},
+            {"largest", answer.pairs.largest}}},
+          {"sentence", answer.sentence}};
 }
 
 static json to_json(const TrainingCurve& curve) {
@@ -47,9 +70,11 @@ static json to_json(const TrainingCurve& curve) {
 
 std::string report_json(const Analysis& analysis, const std::string& created) {
   const Dataset& data = analysis.data;
-  json runs = json::array(), headline = json::array(), curves = json::array(), provenance = json::object();
+  json runs = json::array(), answers = json::array(), headline = json::array(), curves = json::array(),
+       provenance = json::object();
   for (const RunSummary& run : data.runs) runs.push_back(to_json(run));
   for (const Verdict& verdict : verdicts(analysis)) headline.push_back(to_json(verdict));
+  for (const Answer& answer : analysis.answers) answers.push_back(to_json(answer));
   for (const TrainingCurve& curve : data.curves) curves.push_back(to_json(curve));
   for (const auto& [name, value] : data.provenance) provenance[name] = value;
   const BootstrapOptions& bootstrap = analysis.options.bootstrap;
@@ -62,6 +87,7 @@ std::string report_json(const Analysis& analysis, const std::string& created) {
                          {"seed", bootstrap.seed},
                          {"huber_delta", analysis.options.delta}}},
                        {"headline", headline},
+                       {"questions", answers},
                        {"sizes", size_sentences(analysis)},
                        {"limits", limits(analysis)},
                        {"data", to_json(data.set)},

@@ -21,6 +21,8 @@ std::string report_text(const Analysis& analysis) {
                           interval_text(curve.n_interval, Quantity::count), short_count(curve.d)});
   if (rows.size() > 1) text += text_table(rows) + "\n";
   for (const Verdict& verdict : verdicts(analysis)) text += verdict.sentence + "\n";
+  for (const Answer& answer : analysis.answers)
+    text += fmt::format("\n{}\n  {}: {}\n", answer.question.ask, outcome_text(answer.outcome), answer.sentence);
   return text;
 }
 

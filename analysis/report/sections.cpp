@@ -53,7 +53,7 @@ std::string size_table(const Analysis& analysis) {
   const std::vector<double> budgets = analysis.data.set.budgets();
   std::vector<std::string> headings = {"family"};
   for (const double budget : budgets) headings.push_back(short_flops(budget) + " FLOPs");
-  headings.emplace_back("N* ~ C^x");
+  headings.emplace_back("x of N* ~ C^x");
   Rows rows;
   for (const FamilyIsoFlop& family : analysis.isoflop) {
     rows.push_back({words(family.family)});
@@ -67,7 +67,7 @@ std::string size_table(const Analysis& analysis) {
       rows.back().push_back(cell);
     }
     rows.back().push_back(words(family.size_law.known
-                                    ? fmt::format("{} ({})", fixed(family.size_law.exponent, 2),
+                                    ? fmt::format("{} ({})", number_text(family.size_law.exponent, Quantity::exponent),
                                                   interval_text(family.size_law.exponent_interval, Quantity::exponent))
                                     : "–"));
   }
@@ -101,6 +101,24 @@ std::string allocation_table(const Analysis& analysis) {
          html_table({"family", "FLOPs", "N*", "interval", "D*", "interval", "D*/N*", "loss", "interval"}, rows);
 }
 
+// What the "minimum" column says: short, with the whole warning on hover.
+HtmlCell minimum_cell(const IsoFlopCurve& curve) {
+  const std::string hint = fmt::format("{}", fmt::join(curve.warnings, "; "));
+  if (!curve.fitted) return words("too few sizes", hint);
+  if (!curve.opens_upwards) return words("none", hint);
+  if (!curve.interior) return words("outside the sizes", hint);
+  return words(fmt::format("{} below, {} above", curve.sizes_below, curve.sizes_above), hint);
+}
+
+std::string answers_html(const Analysis& analysis) {
+  if (analysis.answers.empty()) return "";
+  std::string html = "<h3>Questions asked before the runs</h3>\n<dl class=\"answers\">\n";
+  for (const Answer& answer : analysis.answers)
+    html += fmt::format("<dt>{}</dt><dd><strong>{}</strong>: {}</dd>\n", escape(answer.question.ask),
+                        outcome_text(answer.outcome), escape(answer.sentence));
+  return html + "</dl>\n";
+}
+
 std::string refusals(const Analysis& analysis) {
   std::vector<std::string> items;
   for (const FamilyFit& fit : analysis.fits)
@@ -122,11 +140,13 @@ std::string headline_section(const Analysis& analysis) {
   html += "<h3>Best family at each budget</h3>\n";
   html +=
       ranking.empty() ? "<p>No point names a FLOP budget, so that no budget can be judged.</p>\n" : html_list(ranking);
+  html += answers_html(analysis);
   if (!ranking.empty()) html += "<h3>Compute-optimal size</h3>\n" + size_table(analysis);
   return html + fmt::format(
                     "<p class=\"small\">Loss at the minimum of the isoFLOP parabola; in brackets the {:.0f}% "
-                    "interval. Two families count as separated only when their intervals do not overlap.</p>"
-                    "</section>\n",
+                    "interval. Two families count as separated only when their intervals do not overlap. The intervals "
+                    "are unpaired: each family's are made from its own scatter alone. A pair is one size trained in "
+                    "both families at the same budget.</p></section>\n",
                     100 * analysis.options.bootstrap.confidence);
 }
 
@@ -137,13 +157,17 @@ std::string optimum_table(const Analysis& analysis) {
       rows.push_back({words(family.family), number(short_flops(curve.budget), curve.budget),
                       number(std::to_string(curve.points.size()), static_cast<double>(curve.points.size())),
                       number(short_count(curve.n), curve.n), words(interval_text(curve.n_interval, Quantity::count)),
+                      words(curve.interior ? interval_text(curve.plateau, Quantity::count) : "–"),
                       number(short_count(curve.d), curve.d), words(interval_text(curve.d_interval, Quantity::count)),
                       number(fixed(curve.loss, 4), curve.loss),
-                      words(interval_text(curve.loss_interval, Quantity::loss)),
-                      words(curve.warnings.empty() ? "interior" : fmt::format("{}", fmt::join(curve.warnings, "; ")))});
+                      words(interval_text(curve.loss_interval, Quantity::loss)), minimum_cell(curve)});
   if (rows.empty()) return "";
-  return html_table({"family", "FLOPs", "points", "N*", "interval", "D*", "interval", "loss", "interval", "minimum"},
-                    rows);
+  return html_table({"family", "FLOPs", "points", "N*", "interval", "N for +0.1% loss", "D*", "interval", "loss",
+                     "interval", "sizes about N*"},
+                    rows) +
+         "<p class=\"small\">N for +0.1% loss: every size in this range comes within 0.1% of the best loss on the "
+         "parabola. It is a plateau, not an interval: it says how little the choice matters, even when N* itself is "
+         "well known.</p>\n";
 }
 
 std::string fit_section(const Analysis& analysis) {

@@ -28,7 +28,7 @@ header p { margin: .2rem 0 0; }
 section { padding: 26px 0 10px; border-bottom: 1px solid var(--rule); }
 section:last-child { border-bottom: 0; }
 p { max-width: 75ch; }
-.small { color: var(--soft); font-size: .875rem; }
+.small { color: var(--soft); font-size: .875rem; max-width: 95ch; }
 .notice { background: var(--notice); padding: .6rem .9rem; border-radius: 6px; }
 ul { padding-left: 1.2rem; margin: .3rem 0; max-width: 95ch; }
 li { margin: .25rem 0; overflow-wrap: anywhere; }
@@ -61,6 +61,8 @@ th[aria-sort=descending] button::after { content: " ▼"; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; font-size: .875rem; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
+dl.answers { display: block; font-size: 1rem; max-width: 95ch; margin: .3rem 0; }
+dl.answers dd { margin: 0 0 .6rem; }
 @media (max-width: 600px) {
   header, main { padding-left: 14px; padding-right: 14px; }
   dl { grid-template-columns: 1fr; gap: 0; }

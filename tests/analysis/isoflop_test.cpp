@@ -42,6 +42,41 @@ TEST(IsoFlop, FindsThePlantedMinimumAndExponent) {
   EXPECT_NEAR(family.token_law.exponent, 0.47, 1e-9);
 }
 
+TEST(IsoFlop, BoundsThePlateauWhereTheLossIsAThousandthAboveItsMinimum) {
+  PointSet set;
+  set.points = on_a_parabola(1e6, 1e16, 0.05, {5e5, 1e6, 2e6, 4e6});
+  const IsoFlopCurve curve = fit_isoflop(set, {})[0].curves[0];
+  EXPECT_NEAR(curve.parabola.at(curve.plateau.low), 1.001 * curve.loss, 1e-9);
+  EXPECT_NEAR(curve.parabola.at(curve.plateau.high), 1.001 * curve.loss, 1e-9);
+  EXPECT_LT(curve.plateau.low, curve.n);
+  EXPECT_LT(curve.n, curve.plateau.high);
+}
+
+TEST(IsoFlop, RedrawsFamiliesIndependently) {
+  std::mt19937_64 random(3);
+  PointSet set = planted_points(planted_law(), "one");
+  const PointSet other = planted_points(planted_law(), "two");
+  set.points.insert(set.points.end(), other.points.begin(), other.points.end());
+  add_noise(set, 1e-3, random);
+  const auto families = fit_isoflop(set, {.resamples = 50});
+  const double first = families[0].curves[0].loss_replicates[0] - families[0].curves[0].loss;
+  const double second = families[1].curves[0].loss_replicates[0] - families[1].curves[0].loss;
+  EXPECT_GT(std::abs(first / families[0].noise - second / families[1].noise), 1e-6);
+}
+
+TEST(IsoFlop, NamesTheRunThatMakesAFamilyIrregularAndNoOther) {
+  std::mt19937_64 random(4);
+  PointSet set = planted_points(planted_law(), "steady");
+  PointSet other = planted_points(planted_law(), "stuck");
+  set.points.insert(set.points.end(), other.points.begin(), other.points.end());
+  add_noise(set, 1e-3, random);
+  set.points[planted_points().points.size() + 4].loss *= 1.05;
+  const auto families = fit_isoflop(set, {.resamples = 20});
+  EXPECT_FALSE(families[0].irregular);
+  EXPECT_TRUE(families[1].irregular);
+  EXPECT_THAT(families[1].warnings, Contains(HasSubstr("The worst is 40M at 1e17 FLOPs")));
+}
+
 TEST(IsoFlop, CountsSizesOnEachSideOfTheMinimum) {
   PointSet set;
   set.points = on_a_parabola(1e6, 1e16, 0.05, {5e5, 2e6, 4e6, 4e6, 8e6});

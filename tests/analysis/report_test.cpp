@@ -52,6 +52,23 @@ TEST(Report, NamesTheBestFamilyOnlyWhenIntervalsAreApart) {
   EXPECT_THAT(limits(analysis), Contains(HasSubstr("ranking of the families is not settled")));
 }
 
+TEST(Report, AnswersTheQuestionsOfTheSpec) {
+  StudyStore store;
+  store.add_planted("transformer", 2.0, 1e-3, 1);
+  store.add_planted("hybrid", 1.7, 1e-3, 2);
+  const Analysis analysis = analysis_of(store);
+  EXPECT_THAT(analysis.data.problems, testing::IsEmpty());
+  EXPECT_THAT(report_page(analysis, "now"), HasSubstr("<dt>Is the hybrid better?</dt><dd><strong>yes</strong>"));
+  const auto twin = nlohmann::json::parse(report_json(analysis, "now"));
+  EXPECT_EQ(twin["questions"][0]["answer"], "yes");
+  EXPECT_NEAR(twin["questions"][0]["difference"].get<double>(), 0.3, 0.01);
+}
+
+TEST(Report, SaysWhenTheQuestionsCannotBeRead) {
+  StudyStore store("hybrids", "questions: [");
+  EXPECT_THAT(analysis_of(store).data.problems, Contains(HasSubstr("the questions of the study's spec")));
+}
+
 TEST(Report, IsMadeOfAnUnfinishedAndOfAnUntouchedStudy) {
   StudyStore some, none;
   some.add({.n = 1e6});

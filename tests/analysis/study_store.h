@@ -16,12 +16,12 @@ namespace hyscale::analysis {
 /// A store with one study of planted losses: database, run.h5 of every finished run, corpus manifest.
 class StudyStore {
  public:
-  explicit StudyStore(std::string study = "hybrids") : study_(std::move(study)) {
+  explicit StudyStore(std::string study = "hybrids", const std::string& spec = kSpec) : study_(std::move(study)) {
     char name[] = "/tmp/hyscale-analysis-XXXXXX";
     if (::mkdtemp(name) == nullptr) throw std::runtime_error("no temporary directory");
     path_ = name;
     database_ = std::make_unique<storage::Database>(path_, storage::Database::Mode::create);
-    database_->put_study({.name = study_, .spec = "spec", .spec_sha256 = "5bec", .commit = "abc123", .created = 1.7e9});
+    database_->put_study({.name = study_, .spec = spec, .spec_sha256 = "5bec", .commit = "abc123", .created = 1.7e9});
     spec::CorpusManifest corpus{.name = "prose",
                                 .directory = path_ + "/corpora/prose",
                                 .tokenizer = "byte",
@@ -42,6 +42,15 @@ class StudyStore {
   ~StudyStore() { std::filesystem::remove_all(path_); }
   StudyStore(const StudyStore&) = delete;
   StudyStore& operator=(const StudyStore&) = delete;
+
+  static constexpr const char* kSpec =
+      "format: hyscale.study/1\nstudy: hybrids\nbase: base.yaml\n"
+      "questions:\n"
+      "  - {ask: \"Is the hybrid better?\", compare: [hybrid, transformer], at: {flops: 1e16}, difference: 0.02}\n"
+      "families: {transformer: {stack: A}, hybrid: {stack: H}}\n"
+      "sizes: [1M]\nbudgets: {flops: [1e16]}\n"
+      "learning_rate: {at: 1M, value: 3e-3, exponent: 0}\nbatch: {tokens: 1024}\n"
+      "schedule: {kind: trapezoid, warmup: 0.1, cooldown: 0.2}\n";
 
   const std::string& path() const { return path_; }
   const std::string& study() const { return study_; }
