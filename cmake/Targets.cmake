@@ -35,7 +35,7 @@ if(HYSCALE_SANITIZE)
   target_link_options(hyscale_settings INTERFACE -fsanitize=${HYSCALE_SANITIZE})
 endif()
 
-# The release preset compiles the sources of a target as a few big ones (CMAKE_UNITY_BUILD): the headers of the JSON and
+# The release and asan presets compile the sources of a target as a few big ones (CMAKE_UNITY_BUILD): the headers of the JSON and
 # command-line libraries cost 5 to 10 s wherever they are read. NO_UNITY keeps a target's files apart, where they are
 # heavy themselves and each has constants and helpers of its own.
 # hyscale_library(NAME [NO_UNITY] SOURCES a.cpp … LINK Hyscale::base … [PRIVATE_LINK lib …])
@@ -62,7 +62,7 @@ function(hyscale_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE Hyscale::settings Hyscale::warnings ${ARG_LINK} GTest::gmock GTest::gtest_main)
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests UNITY_BUILD OFF)
   add_test(NAME ${name} COMMAND ${name})
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
