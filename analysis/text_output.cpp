@@ -9,7 +9,7 @@
 namespace hyscale::analysis {
 namespace {
 
-using Rows = std::vector<std::vector<std::string>>;
+using TextRows = std::vector<std::vector<std::string>>;
 
 std::string notices_text(const PointSet& set) {
   std::string text;
@@ -24,7 +24,7 @@ std::string warnings_text(const std::vector<std::string>& warnings) {
 }
 
 std::string parameters_text(const FamilyFit& fit, double confidence) {
-  Rows rows = {{"  parameter", "value", fmt::format("{:.0f}% interval", 100 * confidence)}};
+  TextRows rows = {{"  parameter", "value", fmt::format("{:.0f}% interval", 100 * confidence)}};
   const auto add = [&](const char* name, double value, const Interval& interval) {
     rows.push_back(
         {fmt::format("  {}", name), number_text(value, Quantity::general), interval_text(interval, Quantity::general)});
@@ -49,7 +49,7 @@ std::string card_text(const FitCard& card) {
 
 std::string allocations_text(const FamilyFit& fit) {
   if (fit.allocations.empty()) return "";
-  Rows rows = {{"  budget", "N*", "interval", "D*", "interval", "loss", "interval", "beyond the data"}};
+  TextRows rows = {{"  budget", "N*", "interval", "D*", "interval", "loss", "interval", "beyond the data"}};
   for (const Allocation& at : fit.allocations)
     rows.push_back({"  " + short_flops(at.budget), short_count(at.n), interval_text(at.n_interval, Quantity::count),
                     short_count(at.d), interval_text(at.d_interval, Quantity::count), fixed(at.loss, 4),
@@ -83,7 +83,7 @@ std::string power_law_text(const char* name, const PowerLaw& law) {
 }  // namespace
 
 std::string points_text(const PointSet& set) {
-  Rows rows = {{"family", "size", "budget", "N", "D", "C", "loss", "se", "run", "cluster"}};
+  TextRows rows = {{"family", "size", "budget", "N", "D", "C", "loss", "se", "run", "cluster"}};
   for (const Point& p : set.points)
     rows.push_back({p.family, p.size, p.budget > 0 ? short_flops(p.budget) : "–", short_count(p.n), short_count(p.d),
                     short_flops(p.c), fixed(p.loss, 4), fixed(p.standard_error, 4), p.run.substr(0, 12),
@@ -120,7 +120,8 @@ std::string isoflop_text(const PointSet& set, const std::vector<FamilyIsoFlop>& 
                                  set.c_name, 100 * confidence);
   for (const FamilyIsoFlop& family : families) {
     text += "\n" + family.family + "\n";
-    Rows rows = {{"  budget", "points", "N*", "interval", "D*", "loss*", "interval", "sizes below/above", "minimum"}};
+    TextRows rows = {
+        {"  budget", "points", "N*", "interval", "D*", "loss*", "interval", "sizes below/above", "minimum"}};
     for (const IsoFlopCurve& curve : family.curves) rows.push_back(curve_row(curve));
     if (!family.curves.empty()) text += text_table(rows);
     text += power_law_text("N*", family.size_law) + power_law_text("D*", family.token_law);
