@@ -10,10 +10,10 @@ ProjectedBranch::ProjectedBranch(std::unique_ptr<Branch> branch, const Parameter
     : branch_(std::move(branch)), out_weight_(out_weight), norm_weight_(norm_weight) {}
 
 void ProjectedBranch::forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) {
-  forward(x, out, false, shape, exec);
+  forward(x, out, Part{}, shape, exec);
 }
 
-void ProjectedBranch::forward(const Tensor& x, const Tensor& out, bool accumulate, BatchShape shape, const Exec& exec) {
+void ProjectedBranch::forward(const Tensor& x, const Tensor& out, Part part, BatchShape shape, const Exec& exec) {
   value_ = projected_ = branch_->forward(x, shape, exec);
   if (norm_weight_ != nullptr) {
     projected_ = exec.arena->tensor(value_.dtype(), value_.shape());
@@ -21,21 +21,30 @@ void ProjectedBranch::forward(const Tensor& x, const Tensor& out, bool accumulat
     kernels::rms_norm(
         {.out = projected_, .rstd = rstd_, .sum = {}, .x = value_, .delta = {}, .weight = norm_weight_->weight}, exec);
   }
-  kernels::gemm({.out = out, .a = projected_, .b = out_weight_.weight, .transpose_b = true, .accumulate = accumulate},
+  kernels::gemm({.out = out,
+                 .a = projected_,
+                 .b = out_weight_.weight,
+                 .transpose_b = true,
+                 .accumulate = part.accumulate,
+                 .alpha = part.sign},
                 exec);
 }
 
 void ProjectedBranch::backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) {
-  backward(x, dout, dx, false, exec);
+  backward(x, dout, dx, Part{}, exec);
 }
 
-void ProjectedBranch::backward(const Tensor& x, const Tensor& dout, const Tensor& dx, bool accumulate,
-                               const Exec& exec) {
+void ProjectedBranch::backward(const Tensor& x, const Tensor& dout, const Tensor& dx, Part part, const Exec& exec) {
   const Arena::Scope scope(*exec.arena);
-  kernels::gemm({.out = out_weight_.gradient, .a = dout, .b = projected_, .transpose_a = true, .accumulate = true},
+  kernels::gemm({.out = out_weight_.gradient,
+                 .a = dout,
+                 .b = projected_,
+                 .transpose_a = true,
+                 .accumulate = true,
+                 .alpha = part.sign},
                 exec);
   Tensor dvalue = exec.arena->tensor(value_.dtype(), value_.shape());
-  kernels::gemm({.out = dvalue, .a = dout, .b = out_weight_.weight}, exec);
+  kernels::gemm({.out = dvalue, .a = dout, .b = out_weight_.weight, .alpha = part.sign}, exec);
   if (norm_weight_ != nullptr) {
     const Tensor dnormed = dvalue;
     dvalue = exec.arena->tensor(value_.dtype(), value_.shape());
@@ -47,7 +56,7 @@ void ProjectedBranch::backward(const Tensor& x, const Tensor& dout, const Tensor
                                 .weight = norm_weight_->weight},
                                exec);
   }
-  branch_->backward(x, dvalue, dx, accumulate, exec);
+  branch_->backward(x, dvalue, dx, part.accumulate, exec);
 }
 
 }  // namespace hyscale::model

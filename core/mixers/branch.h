@@ -43,9 +43,13 @@ class ProjectedBranch final : public Mixer {
   }
   void forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) override;
   void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) override;
-  /// The same, adding to `out` and to `dx` when `accumulate`.
-  void forward(const Tensor& x, const Tensor& out, bool accumulate, BatchShape shape, const Exec& exec);
-  void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, bool accumulate, const Exec& exec);
+  /// As one of two branches: times `sign`, and added to `out` and `dx` when `accumulate`.
+  struct Part {
+    bool accumulate = false;
+    double sign = 1;  // 1 or -1; the same in both directions
+  };
+  void forward(const Tensor& x, const Tensor& out, Part part, BatchShape shape, const Exec& exec);
+  void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, Part part, const Exec& exec);
 
  private:
   std::unique_ptr<Branch> branch_;

@@ -14,7 +14,7 @@ class HybridMixer final : public Mixer {
   void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) override;
 
  private:
-  bool subtract_;
+  double sign_of_second_;
   std::unique_ptr<ProjectedBranch> first_, second_;
 };
 
