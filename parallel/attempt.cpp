@@ -27,10 +27,8 @@ void check_device(const TrainOptions& options, const spec::RunConfig& config) {
 }
 
 void check_vocabulary(const spec::RunConfig& config, const spec::CorpusManifest& manifest) {
-  if (manifest.vocabulary > config.model.vocabulary)
-    throw ConfigError({.what = fmt::format("model.vocabulary is {}, corpus {} has tokens up to {}",
-                                           config.model.vocabulary, manifest.name, manifest.vocabulary - 1),
-                       .remedy = fmt::format("set model.vocabulary to {}", manifest.vocabulary)});
+  if (auto problem = spec::vocabulary_problem(config.model.vocabulary, manifest))
+    throw ConfigError(std::move(*problem));
 }
 
 std::set<int64_t> pinned_steps(const TrainOptions& options, const spec::TrainConfig& train) {
@@ -111,10 +109,12 @@ void prepare(Attempt& a) {
 
 void open_directory(Attempt& a) {
   if (!a.leads()) return;
+  std::optional<StartPoint> branch;  // looked at before anything is made: a refused branch leaves no directory behind
+  if (!a.options.resume && !a.options.from.empty()) branch = branch_from(a.options.from, a.identity);
   a.open = open_run(a.options, a.identity);
   const storage::RunDirectory& run = a.open->directory;
   if (a.open->already_done) return;
-  a.start = find_start(*a.open, a.identity, a.options.from);
+  a.start = branch ? std::move(*branch) : find_start(*a.open, a.identity, a.options.from);
   const auto before = a.start.branch ? directory_of_checkpoint(a.options.from) : run;
   if (a.start.step > 0)
     if (const auto execution = read_execution(before))

@@ -11,6 +11,7 @@
 #include "core/spec/corpus_manifest.h"
 #include "core/spec/run_config.h"
 #include "parallel/commands.h"
+#include "parallel/inspect_checkpoint.h"
 
 namespace hyscale::parallel {
 
@@ -42,9 +43,8 @@ Inspection inspect(const Options& options) {
         spec::corpus_directory(spec::store_directory(options.store), result.config.data.corpus);
     const spec::CorpusManifest corpus = spec::load_corpus_manifest(directory);
     result.run_id = spec::run_id(result.config, corpus.identity);
-    if (corpus.vocabulary != result.config.model.vocabulary)
-      result.id_problem = fmt::format("model.vocabulary is {}, the corpus has {}: train would refuse",
-                                      result.config.model.vocabulary, corpus.vocabulary);
+    if (const auto problem = spec::vocabulary_problem(result.config.model.vocabulary, corpus))
+      result.id_problem = problem->what + ": train would refuse";
   } catch (const ConfigError& e) {
     result.id_problem = e.problems().at(0).what;
   }
@@ -126,15 +126,25 @@ std::string to_text(const Inspection& i) {
 
 void add_inspect_command(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("inspect", "Show a model's parameters, FLOPs, caches and run id");
-  command->add_option("run", options->path, "A run.yaml, or a run directory")->required();
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show a model's parameters, FLOPs, caches and run id; or what a checkpoint holds");
+  command->add_option("run", options->path, "A run.yaml, a run directory, or a checkpoint")
+      ->required()
+      ->type_name("RUN.yaml|DIR|CHECKPOINT");
   command->add_option("--set", options->set, "Change a value first: a.b=c (may be repeated)")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--store", options->store, "Store with the corpus (default: HYSCALE_STORE, ./hyscale-store)");
   command->add_flag("--json", options->json, "Print JSON");
-  command->footer("Example: hybrid-worker inspect run.yaml --set model.context=8192 --json");
+  command->footer(
+      "Example: hybrid-worker inspect run.yaml --set model.context=8192 --json\n"
+      "         hybrid-worker inspect runs/first/checkpoints/step-000000400.h5");
   command->callback([options] {
+    if (is_hdf5(options->path)) {
+      const auto show = options->json ? checkpoint_json : checkpoint_text;
+      std::fputs(show(options->path).c_str(), stdout);
+      return;
+    }
     const Inspection result = inspect(*options);
     std::fputs(options->json ? (to_json(result).dump(2) + "\n").c_str() : to_text(result).c_str(), stdout);
   });

@@ -137,8 +137,11 @@ void Recorder::finish(storage::WorkerState state, int exit_code, const std::stri
     if (!message.empty()) say(message);
     write_status();
   } catch (const Error&) {
-    if (state != storage::WorkerState::failed) throw;  // of two errors the first is the one to report
-    write_status();
+    if (state != storage::WorkerState::failed) throw;
+    try {
+      write_status();
+    } catch (const Error&) {  // of several errors the first is the one to report
+    }
   }
 }
 

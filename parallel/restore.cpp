@@ -46,15 +46,33 @@ RunIdentity trunk_identity(const storage::CheckpointReader& reader, const RunIde
   return trunk;
 }
 
+std::unique_ptr<storage::CheckpointReader> open_trunk(const std::string& from) {
+  const char* remedy =
+      "name another checkpoint of the trunk, or leave --from out: that trains the same run from step 0";
+  if (!std::filesystem::is_regular_file(from))
+    throw ConfigError({.what = fmt::format("--from {}: there is no such checkpoint", from), .remedy = remedy});
+  try {
+    return std::make_unique<storage::CheckpointReader>(from);
+  } catch (const DamagedFile& e) {
+    throw ConfigError({.what = fmt::format("--from: {}", e.problems().front().what), .remedy = remedy});
+  }
+}
+
+}  // namespace
+
+storage::RunDirectory directory_of_checkpoint(const std::string& checkpoint) {
+  return {std::filesystem::absolute(checkpoint).parent_path().parent_path().string()};
+}
+
 StartPoint branch_from(const std::string& from, const RunIdentity& identity) {
   StartPoint start;
-  start.checkpoint = std::make_unique<storage::CheckpointReader>(from);
+  start.checkpoint = open_trunk(from);
   start.step = start.checkpoint->info().step;
   start.branch = true;
   check_branch(trunk_identity(*start.checkpoint, identity, from), identity, start.step, from);
   start.curve = storage::read_curve(directory_of_checkpoint(from));
   if (start.curve.complete_until() < start.step)
-    throw DamagedFile({.what = fmt::format("--from {}: the trunk's curve is complete up to step {} only", from,
+    throw ConfigError({.what = fmt::format("--from {}: the trunk's curve is complete up to step {} only", from,
                                            start.curve.complete_until()),
                        .why = "a branch's curve begins with the trunk's rows",
                        .remedy = "use an earlier checkpoint, or run this config without --from"});
@@ -62,12 +80,6 @@ StartPoint branch_from(const std::string& from, const RunIdentity& identity) {
   start.curve.attempts = 0;
   start.curve.busy_seconds = 0;
   return start;
-}
-
-}  // namespace
-
-storage::RunDirectory directory_of_checkpoint(const std::string& checkpoint) {
-  return {std::filesystem::absolute(checkpoint).parent_path().parent_path().string()};
 }
 
 StartPoint find_start(const OpenRun& open, const RunIdentity& identity, const std::string& from) {

@@ -20,6 +20,10 @@ struct StartPoint {
   int attempt = 1;
 };
 
+/// The trunk's checkpoint that --from names, with the trunk's rows. Throws ConfigError when it is missing, damaged, or
+/// no trunk of this run. Touches nothing.
+StartPoint branch_from(const std::string& from, const RunIdentity& identity);
+
 /// The newest own checkpoint that is whole and whose rows are all there; else the trunk's checkpoint of --from; else
 /// the seed. Damaged or unusable checkpoints are named in a warning. Throws ConfigError when --from does not fit.
 StartPoint find_start(const OpenRun& open, const RunIdentity& identity, const std::string& from);

@@ -37,11 +37,10 @@ static void check_against_corpus(const StudySpec& spec, const std::vector<spec::
                                  const spec::CorpusManifest& corpus, Problems& problems) {
   for (size_t f = 0; f < bases.size(); ++f) {
     const spec::ModelConfig& model = bases[f].config.model;
-    if (model.vocabulary != corpus.vocabulary)
-      problems.add({.what = fmt::format("model.vocabulary = {} is not that of corpus {}, {}", model.vocabulary,
-                                        corpus.name, corpus.vocabulary),
-                    .remedy = fmt::format("set model.vocabulary to {}", corpus.vocabulary),
-                    .at = {spec.base}});
+    if (auto problem = spec::vocabulary_problem(model.vocabulary, corpus)) {
+      problem->at = {spec.base};
+      problems.add(std::move(*problem));
+    }
     if (spec.batch_tokens % model.context != 0)
       problems.add({.what = fmt::format("batch.tokens = {} is not a multiple of model.context = {}", spec.batch_tokens,
                                         model.context),

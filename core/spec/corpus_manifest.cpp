@@ -88,6 +88,18 @@ void save_corpus_manifest(const CorpusManifest& manifest) {
   write_file_atomically(path, fields.dump(2) + "\n");
 }
 
+std::optional<Problem> vocabulary_problem(int64_t vocabulary, const CorpusManifest& corpus) {
+  constexpr int64_t kPadding = 128;
+  if (vocabulary >= corpus.vocabulary && vocabulary < corpus.vocabulary + kPadding) return std::nullopt;
+  const bool small = vocabulary < corpus.vocabulary;
+  return Problem{
+      .what = fmt::format("model.vocabulary is {}, corpus {} ({} tokenizer) has {}", vocabulary, corpus.name,
+                          corpus.tokenizer, corpus.vocabulary),
+      .why = small ? "every token of the corpus needs an id in the model"
+                   : "ids that no text uses cost parameters and FLOPs; only padding of fewer than 128 is let by",
+      .remedy = fmt::format("set model.vocabulary to {}, or data.corpus to the corpus you meant", corpus.vocabulary)};
+}
+
 std::string corpus_directory(const std::string& store, const std::string& name) {
   return name.find('/') == std::string::npos ? store + "/corpora/" + name : name;
 }

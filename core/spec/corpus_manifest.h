@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "core/base/error.h"
 #include "core/spec/run_config.h"
 
 namespace hyscale::spec {
@@ -25,6 +27,10 @@ struct CorpusManifest {
 /// DamagedFile when it is not what `hybrid-worker data` writes.
 CorpusManifest load_corpus_manifest(const std::string& directory);
 void save_corpus_manifest(const CorpusManifest& manifest);  // into manifest.directory, atomically
+
+/// A model's vocabulary is its corpus's, or that padded by fewer than 128 ids (a round size is faster; ids that never
+/// occur cost parameters and FLOPs, so more of them would be a mistake). nullopt when it is.
+std::optional<Problem> vocabulary_problem(int64_t vocabulary, const CorpusManifest& corpus);
 
 /// STORE/corpora/NAME, or NAME itself when it contains a slash.
 std::string corpus_directory(const std::string& store, const std::string& name);

@@ -1,5 +1,6 @@
 #include "core/spec/run_config.h"
 
+#include <filesystem>
 #include <fmt/format.h>
 
 #include "core/base/files.h"
@@ -104,6 +105,8 @@ RunConfig load_run_config(const std::string& path, const std::vector<std::string
 }
 
 RunFile load_run_file(const std::string& path, const std::vector<std::string>& overrides) {
+  if (!std::filesystem::exists(path))
+    throw ConfigError({.what = "there is no run config at " + path, .remedy = "check the spelling of the path"});
   return parse_run_file(read_file(path), path, overrides);
 }
 

@@ -1,5 +1,7 @@
+#include <filesystem>
 #include <gmock/gmock.h>
 
+#include "core/base/files.h"
 #include "storage/files/checkpoint.h"
 #include "tests/parallel/worker_process.h"
 
@@ -49,6 +51,25 @@ TEST(Branch, RefusesATrunkThatDiffersAndNamesTheField) {
       shop.run(shop.train("c", {"--from", storage::checkpoint_path(trunk, 190), "--set", "train.tokens=51200"}));
   EXPECT_EQ(beyond.status, 2);
   EXPECT_THAT(beyond.said, HasSubstr("beyond the end"));
+}
+
+TEST(Branch, RefusedLeavesNothingBehindSoThatASecondTryWorks) {
+  const Workshop shop;
+  const RunDirectory trunk{shop.out("trunk")}, off{shop.out("branch")};
+  ASSERT_EQ(shop.run(shop.train("trunk", {"--checkpoint-at", "51200"})).status, 0);
+  const std::string point = storage::checkpoint_path(trunk, 100);
+  const Outcome missing = shop.run(shop.train("branch", branch({"--from", shop.path("nowhere.h5")})));
+  EXPECT_EQ(missing.status, 2);
+  EXPECT_THAT(missing.said, HasSubstr("there is no such checkpoint"));
+  std::string torn = read_file(point);
+  torn[torn.size() / 2] ^= 1;
+  write_file_atomically(shop.path("torn.h5"), torn);
+  const Outcome damaged = shop.run(shop.train("branch", branch({"--from", shop.path("torn.h5")})));
+  EXPECT_EQ(damaged.status, 2);
+  EXPECT_THAT(damaged.said, HasSubstr("torn.h5"));
+  EXPECT_FALSE(std::filesystem::exists(off.path));
+  const Outcome made = shop.run(shop.train("branch", branch({"--from", point})));
+  EXPECT_EQ(made.status, 0) << made.said;
 }
 
 }  // namespace

@@ -48,6 +48,16 @@ TEST_F(CorpusManifestFile, ReadsBackWhatWasWritten) {
   EXPECT_EQ(read.identity.tokenizer_sha256, manifest_.identity.tokenizer_sha256);
 }
 
+TEST_F(CorpusManifestFile, AModelsVocabularyIsTheCorpusesOrPaddedByFewerThan128Ids) {
+  for (const int64_t vocabulary : {258, 259, 384, 385}) EXPECT_FALSE(vocabulary_problem(vocabulary, manifest_));
+  for (const int64_t vocabulary : {257, 386, 4096}) {
+    const auto problem = vocabulary_problem(vocabulary, manifest_);
+    ASSERT_TRUE(problem) << vocabulary;
+    EXPECT_THAT(problem->what, HasSubstr(std::to_string(vocabulary)));
+    EXPECT_THAT(problem->remedy, HasSubstr("set model.vocabulary to 258"));
+  }
+}
+
 TEST_F(CorpusManifestFile, AMissingCorpusSaysHowToMakeIt) {
   EXPECT_THAT([&] { load_corpus_manifest(manifest_.directory); },
               ThrowsMessage<ConfigError>(HasSubstr("hybrid-worker data")));

@@ -202,7 +202,7 @@ TEST_F(Planner, ProblemsWithTheBaseAndTheCorpusAreNamed) {
   replace(base_, "    H: {kind", "    X: {kind");
   EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(HasSubstr("family intra needs mixer H")));
   base_ = base;
-  replace(base_, "vocabulary: 258", "vocabulary: 300");
+  replace(base_, "vocabulary: 258", "vocabulary: 386");
   EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(HasSubstr("set model.vocabulary to 258")));
   base_ = base;
   replace(base_, "corpus: sample", "corpus: elsewhere");
