@@ -1,5 +1,6 @@
 #include "scheduler/background.h"
 
+#include <csignal>
 #include <cstdio>
 #include <fmt/format.h>
 #include <map>
@@ -18,6 +19,7 @@ namespace hyscale::scheduler {
 namespace {
 
 constexpr double kLookSeconds = 0.2;
+constexpr int kInterrupted = 128 + SIGINT;  // what a shell says of a command that Ctrl-C ended
 
 /// Says on standard output what has become of runs since the last look; a plain log for pipes.
 class ChangeLog {
@@ -42,6 +44,21 @@ class ChangeLog {
     fmt::print("{}  [{}]\n", line, summary_line(s));
   }
   std::map<std::string, std::string> states_;
+};
+
+volatile std::sig_atomic_t interrupted = 0;
+
+/// Ctrl-C ends the watching, not the study.
+class Interruptible {
+ public:
+  Interruptible() {
+    interrupted = 0;
+    std::signal(SIGINT, [](int) { interrupted = 1; });
+  }
+  ~Interruptible() { std::signal(SIGINT, SIG_DFL); }
+  Interruptible(const Interruptible&) = delete;
+  Interruptible& operator=(const Interruptible&) = delete;
+  bool asked() const { return interrupted != 0; }
 };
 
 /// A driver that dies again and again will not be helped by one more.
@@ -91,6 +108,7 @@ int watch(const std::string& store, const std::string& study) {
   ProgressLine line;
   ChangeLog changes;
   Restarts restarts;
+  const Interruptible interrupt;
   while (true) {
     const storage::Database database(store, storage::Database::Mode::read);
     const Standing s = standing(database, files, study);
@@ -102,6 +120,14 @@ int watch(const std::string& store, const std::string& study) {
       return static_cast<int>(s.all_done() ? ExitCode::done : ExitCode::failed);
     }
     restarts.keep_driven(database, s);
+    if (interrupt.asked()) {
+      line.clear();
+      log::info(
+          fmt::format("study {0} goes on in the background: study watch {0} shows it again, study cancel {0} "
+                      "stops it",
+                      study));
+      return kInterrupted;
+    }
     Clock::system().sleep(kLookSeconds);
   }
 }

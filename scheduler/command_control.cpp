@@ -11,6 +11,7 @@
 #include "scheduler/driver.h"
 #include "scheduler/find_run.h"
 #include "scheduler/rebuild.h"
+#include "scheduler/settings.h"
 #include "scheduler/standing.h"
 
 namespace hyscale::scheduler {
@@ -118,6 +119,16 @@ void add_trunks(const storage::Database& database, const std::string& study, std
         if (const auto trunk = database.run(cell.parent)) runs.push_back(*trunk);
 }
 
+/// A rebuilt study belongs to no host until a person asks for more of it.
+void adopt(storage::Database& database, const std::string& study) {
+  storage::StudyRow row = *database.study(study);
+  Settings settings = settings_from_json(row.settings);
+  if (!settings.host.empty()) return;
+  settings.host = host_name();
+  row.settings = to_json(settings);
+  database.put_study(row);
+}
+
 int retry(const Study& study, const ControlArguments& arguments) {
   storage::Database database = writer(study);
   auto runs = chosen(database, arguments);
@@ -130,6 +141,7 @@ int retry(const Study& study, const ControlArguments& arguments) {
     add_trunks(database, arguments.study, runs);
   }
   const int again = apply_to(database, runs, Event::Kind::retry);
+  adopt(database, arguments.study);
   fmt::print("study {}: {} runs will be tried again\n", arguments.study, again);
   if (!ensure_driver(database, arguments.study))
     throw ConfigError(

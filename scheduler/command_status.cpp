@@ -40,18 +40,34 @@ int show_status(const Study& study, const Named& arguments) {
   return 0;
 }
 
+/// The path and the last lines of the file.
+void print_end(const std::string& path, size_t most) {
+  std::istringstream text(read_file(path));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  fmt::print("{}\n", path);
+  for (size_t i = lines.size() - std::min(lines.size(), most); i < lines.size(); ++i) fmt::print("{}\n", lines[i]);
+}
+
+int show_all_logs(const storage::Database& database, const Named& arguments) {
+  fmt::print("{}", logs_text(standing(database, StoreRunFiles(database.store()), arguments.study)));
+  const std::string path = driver_log(database.store(), arguments.study);
+  std::error_code absent;
+  if (std::filesystem::file_size(path, absent) > 0 && !absent) {
+    fmt::print("\nthe study's driver says: ");
+    print_end(path, arguments.lines);
+  }
+  return 0;
+}
+
 int show_log(const Study& study, const Named& arguments) {
   const storage::Database database = reader(study);
+  if (arguments.run.empty()) return show_all_logs(database, arguments);
   const storage::RunRow run = find_run(database, arguments.study, arguments.run);
   const std::string path = log_path(database.store(), run);
   if (!std::filesystem::exists(path))
     throw ConfigError({.what = fmt::format("run {} has no log yet: it is {}", short_id(run.run_id), run.state)});
-  std::istringstream text(read_file(path));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(text, line);) lines.push_back(line);
-  const size_t from = lines.size() > arguments.lines ? lines.size() - arguments.lines : 0;
-  fmt::print("{}\n", path);
-  for (size_t i = from; i < lines.size(); ++i) fmt::print("{}\n", lines[i]);
+  print_end(path, arguments.lines);
   return 0;
 }
 
@@ -96,12 +112,12 @@ void add_watch_command(CLI::App& app, Study& study) {
 }
 
 void add_logs_command(CLI::App& app, Study& study) {
-  CLI::App* command = app.add_subcommand("logs", "The end of a run's log");
+  CLI::App* command = app.add_subcommand("logs", "The end of a run's log, or where all logs are");
   const auto arguments = std::make_shared<Named>();
   command->add_option("NAME", arguments->study, "The study")->required();
-  command->add_option("RUN", arguments->run, "Run id, or its first digits")->required();
+  command->add_option("RUN", arguments->run, "Run id, or its first digits; without it: every run's state and log");
   command->add_option("-n,--lines", arguments->lines, "How many lines")->capture_default_str();
-  command->footer("Example:\n  study logs quickstart 3f2a91");
+  command->footer("Example:\n  study logs quickstart\n  study logs quickstart 3f2a91");
   command->callback([&study, arguments] { study.body = [&, arguments] { return show_log(study, *arguments); }; });
 }
 

@@ -17,11 +17,15 @@ constexpr double kHeartbeatSeconds = 5;
 constexpr double kLostAfterSeconds = 900;
 constexpr double kCheckpointLookSeconds = 0.1;  // nothing tells when a trunk comes to a branch point
 
-/// What is known of an attempt beyond the job's exit: the worker's own words, if they are about this attempt.
+}  // namespace
+
 Event end_event(const RunRow& run, const cluster::JobStatus& job, const std::optional<storage::RunStatus>& status) {
   Event event{.kind = Kind::ended, .exit_code = job.exit_code, .signal = job.signal};
   const bool about_this = status && status->heartbeat >= run.submitted;
   if (about_this) event.step = status->step, event.message = status->message;
+  // mpirun may end in a status of its own after its ranks have checkpointed.
+  if (about_this && status->state == storage::WorkerState::stopped)
+    return {.kind = Kind::ended, .exit_code = status->exit_code, .step = event.step, .message = event.message};
   if (job.state == cluster::JobState::ended) return event;
   // The keeper was killed, so nobody took the exit code down; the worker may have said it itself.
   if (about_this && status->state != storage::WorkerState::running)
@@ -30,8 +34,6 @@ Event end_event(const RunRow& run, const cluster::JobStatus& job, const std::opt
     event.kind = Kind::gone;
   return event;
 }
-
-}  // namespace
 
 std::string lease_name(const std::string& study) { return "drive:" + study; }
 cluster::JobHandle job_of(const RunRow& run) { return {run.backend, run.job_host, run.job_id}; }

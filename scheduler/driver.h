@@ -79,6 +79,10 @@ class Driver {
   std::set<std::string> asked_to_stop_;         // job ids
 };
 
+/// How an attempt ended: the job's exit and, where they are about this attempt, the worker's own words.
+Event end_event(const storage::RunRow& run, const cluster::JobStatus& job,
+                const std::optional<storage::RunStatus>& status);
+
 std::string lease_name(const std::string& study);
 cluster::JobHandle job_of(const storage::RunRow& run);
 

@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/process.h"
+#include "scheduler/driver.h"
 #include "scheduler/registration.h"
 #include "scheduler/run_files.h"
 #include "scheduler/run_state.h"
@@ -33,21 +34,29 @@ int last_attempt(const std::string& store, const std::string& run_id) {
   return last;
 }
 
-/// State, attempts and job as the store's files show them.
+/// State, cause, counters and job as the ends of its attempts have left them. What only the database knew is lost: that
+/// a run was cancelled before it began, and when a person had it tried again.
 RunRow as_found(const std::string& store, RunRow run, const StoreRunFiles& files) {
   run.attempts = last_attempt(store, run.run_id);
-  if (run.attempts == 0) return run;
-  cluster::LocalBackend backend({program_path(), "keep"});
-  const cluster::JobHandle job{backend.name(), host_name(), job_directory(store, run.run_id, run.attempts)};
-  run.backend = job.backend, run.job_host = job.host, run.job_id = job.id;
   const auto status = files.status(run.run_id);
-  if (status) run.last_step = status->step, run.busy_seconds = status->busy_seconds, run.submitted = status->started;
-  if (backend.poll(job).state == cluster::JobState::running) {
+  if (status) run.busy_seconds = status->busy_seconds, run.submitted = status->started;
+  cluster::LocalBackend backend({program_path(), "keep"});
+  for (int number = 1; number <= run.attempts; ++number) {
+    const cluster::JobHandle job{backend.name(), host_name(), job_directory(store, run.run_id, number)};
+    if (!fs::exists(job.id)) continue;
+    if (run.state == to_string(RunState::failed))
+      run = after(run, {.kind = Event::Kind::retry});  // or it had ended there
+    const bool last = number == run.attempts;
+    run.backend = job.backend, run.job_host = job.host, run.job_id = job.id;
     run.state = to_string(RunState::running);
-  } else if (status && status->state == storage::WorkerState::diverged) {
-    run.state = to_string(RunState::diverged);
-    run.cause = status->message;
+    const cluster::JobStatus found = backend.poll(job);
+    if (found.state == cluster::JobState::running) break;
+    Event event = end_event(run, found, last ? status : std::nullopt);
+    if (!last) event.step = run.last_step + 1;  // it went on, so it was taken to have advanced
+    run.cancel_asked = last && files.asked_to_stop(run.run_id);
+    run = after(run, event);
   }
+  if (status) run.last_step = status->step;
   return run;
 }
 

@@ -11,6 +11,7 @@
 namespace hyscale::scheduler {
 
 namespace fs = std::filesystem;
+static constexpr const char* kStopText = "asked for by study\n";
 
 std::optional<storage::RunResult> StoreRunFiles::result(const std::string& run_id, std::string& problem) const {
   const std::string path = directory(run_id).run_h5();
@@ -70,7 +71,12 @@ int64_t StoreRunFiles::micro_batch(const std::string& run_id) const {
 }
 
 void StoreRunFiles::ask_to_stop(const std::string& run_id) const {
-  if (fs::exists(directory(run_id).path)) write_file_atomically(directory(run_id).stop_file(), "asked for by study\n");
+  if (fs::exists(directory(run_id).path)) write_file_atomically(directory(run_id).stop_file(), kStopText);
+}
+
+bool StoreRunFiles::asked_to_stop(const std::string& run_id) const {
+  const std::string path = directory(run_id).stop_file();
+  return fs::exists(path) && read_file(path) == kStopText;
 }
 
 void StoreRunFiles::clear_stop(const std::string& run_id) const {

@@ -39,6 +39,7 @@ class StoreRunFiles : public RunFiles {
   int64_t micro_batch(const std::string& run_id) const override;
   void ask_to_stop(const std::string& run_id) const override;
   void clear_stop(const std::string& run_id) const override;
+  bool asked_to_stop(const std::string& run_id) const;  // by ask_to_stop, and not started again since
 
  private:
   storage::RunDirectory directory(const std::string& run_id) const { return {store_ + "/runs/" + run_id}; }

@@ -21,7 +21,7 @@ double cost(const RunStanding& r) {
 }
 
 double share_done(const RunStanding& r) {
-  if (is_final(state_of(r.run))) return 1;
+  if (r.run.state == "done") return 1;
   if (!r.status || r.status->steps <= r.cell.branch_step) return 0;
   const auto from = static_cast<double>(r.cell.branch_step);
   return std::clamp((static_cast<double>(r.status->step) - from) / (static_cast<double>(r.status->steps) - from), 0.0,
@@ -30,15 +30,16 @@ double share_done(const RunStanding& r) {
 
 /// From the speed of the runs that are done, one slot's worth each.
 void estimate(Standing& s, int slots) {
-  double total = 0, behind = 0, measured = 0, seconds = 0;
+  double total = 0, behind = 0, ahead = 0, measured = 0, seconds = 0;
   for (const RunStanding& r : s.runs) {
     total += cost(r);
     behind += cost(r) * share_done(r);
+    if (!is_final(state_of(r.run))) ahead += cost(r) * (1 - share_done(r));
     const double busy = r.run.state == "done" ? r.run.busy_seconds : r.status ? r.status->busy_seconds : 0;
     if (busy > 0) measured += cost(r) * share_done(r), seconds += busy;
   }
   s.done_share = total > 0 ? behind / total : 1;
-  s.eta_seconds = measured > 0 ? (total - behind) / measured * seconds / slots : std::nan("");
+  s.eta_seconds = measured > 0 ? ahead / measured * seconds / slots : std::nan("");
 }
 
 }  // namespace

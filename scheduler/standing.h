@@ -37,7 +37,8 @@ Standing standing(const storage::Database& database, const RunFiles& files, cons
 /// The path of the log that says most about the run.
 std::string log_path(const std::string& store, const storage::RunRow& run);
 
-std::string to_text(const Standing& standing);  // for `study status`
+std::string to_text(const Standing& standing);    // for `study status`
+std::string logs_text(const Standing& standing);  // a line a run: state and log
 std::string to_json(const Standing& standing);
 std::string summary_line(const Standing& standing);  // "12/60 done, 2 running, 1 failed; 34 % of the work, ETA 4m30s"
 

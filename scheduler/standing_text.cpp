@@ -26,7 +26,7 @@ std::string cell_text(const RunStanding& r) {
 }
 
 std::string active_text(const RunStanding& r) {
-  if (!r.status) return cell_text(r) + "  starting\n";
+  if (!r.status || r.status->tokens_per_second == 0) return cell_text(r) + "  starting\n";
   return fmt::format("{}  step {}/{}  loss {:.4f}  {:.0f} tokens/s  ETA {}\n", cell_text(r), r.status->step,
                      r.status->steps, r.status->loss, r.status->tokens_per_second,
                      format_duration(r.status->eta_seconds));
@@ -91,6 +91,12 @@ std::string to_text(const Standing& s) {
   }
   if (!active.empty()) text += "\nrunning\n" + active;
   if (!trouble.empty()) text += "\nnot done\n" + trouble;
+  return text;
+}
+
+std::string logs_text(const Standing& s) {
+  std::string text;
+  for (const RunStanding& r : s.runs) text += fmt::format("{}  {:<9}  {}\n", cell_text(r), r.run.state, r.log);
   return text;
 }
 
