@@ -20,7 +20,7 @@ sizes:
   - {name: s2, d_model: 24, layers: 2}
   - {name: s3, d_model: 32, layers: 2}
   - {name: s4, d_model: 48, layers: 2}
-budgets: {flops: [4e9, 1e10]}
+budgets: {flops: [6e9, 1.2e10]}
 seeds: {default: [0]}
 learning_rate: {at: 10K, value: 5e-3, exponent: -0.25}
 batch: {tokens: 256}

@@ -1,0 +1,116 @@
+#!/bin/sh
+# Real studies with real workers while something is killed, cancelled, deleted: every run ends once, with the curve that
+# it would have had in peace, and no process stays behind.
+. "$HYSCALE_SOURCE_DIR/tests/end_to_end/support.sh"
+export OMP_NUM_THREADS=1
+
+make_text 200 text.jsonl
+for store in calm store; do
+  expect 0 hybrid-worker data text.jsonl --tokenizer byte --validation-tokens 4K --out "$scratch/$store/corpora/tiny"
+done
+write_base base.yaml
+cat >s.yaml <<'END'
+format: hyscale.study/1
+study: s
+base: base.yaml
+families:
+  transformer: {stack: A}
+  mamba:       {stack: M}
+sizes:
+  - {name: s1, d_model: 16, layers: 2}
+  - {name: s2, d_model: 24, layers: 2}
+  - {name: s3, d_model: 32, layers: 2}
+  - {name: s4, d_model: 48, layers: 2}
+budgets: {flops: [6e9, 2e10]}
+seeds: {default: [0]}
+learning_rate: {at: 10K, value: 5e-3, exponent: -0.25}
+batch: {tokens: 256}
+schedule: {kind: trapezoid, warmup: 0.25, cooldown: 0.2, branch: true}
+resources: {device: cpu, threads: 1}
+END
+
+# number FILE KEY: the value of "KEY": NUMBER (the last one)
+number() { sed -n "s/.*\"$2\": *\([0-9]*\).*/\1/p" "$1" | tail -1; }
+# count_states STATE: how many runs of study s are in it now
+count_states() { study status s --json >now.json 2>/dev/null || true; grep -c "\"state\": \"$1\"" now.json || true; }
+eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 200 ] || fail "never came true: $*"; sleep 0.1; done; }
+some_running() { [ "$(count_states running)" -gt 0 ]; }
+# losses: every run with its results
+losses() { analyze points s --csv | sort; }
+nothing_left() { ! ps -eo args | grep -F "$scratch" | grep -qv grep; }
+kill_driver() {
+  driver=$(study status s --json 2>/dev/null | sed -n '/"driver": {/,/}/s/.*"pid": \([0-9]*\).*/\1/p')
+  [ -z "$driver" ] || kill -KILL "$driver" 2>/dev/null || true
+}
+# the worker of the newest job that has not ended
+kill_worker() {
+  for job in $(ls -td "$HYSCALE_STORE"/jobs/*/*); do
+    [ -f "$job/started.json" ] && [ ! -f "$job/exit.json" ] || continue
+    worker=$(number "$job/started.json" pid)
+    kill -KILL "$worker" 2>/dev/null && return 0
+  done
+  return 1
+}
+trained_once() {
+  for run in "$HYSCALE_STORE"/runs/*; do
+    id=${run##*/}
+    [ -f "$run/run.h5" ] || fail "$id has no record"
+    ends=$(grep -l '"exit_code": 0' "$HYSCALE_STORE/jobs/$id"/*/exit.json | wc -l)
+    [ "$ends" = "${1:-1}" ] || fail "$id was trained to its end $ends times"
+  done
+}
+
+# --- in peace
+expect 0 env HYSCALE_STORE="$scratch/calm" study submit s.yaml --wait
+HYSCALE_STORE="$scratch/calm" losses >calm.csv
+[ "$(wc -l <calm.csv)" = 17 ] || fail "not a line for each of 16 runs"
+
+# --- submit, its driver and a worker killed at odd moments; then two submits at once carry on to the end
+for pause in 0.05 0.3 0.7 0.2 0.9 0.4; do
+  study submit s.yaml --wait >/dev/null 2>&1 &
+  submit=$!
+  sleep $pause
+  kill -KILL $submit 2>/dev/null || true
+  wait $submit 2>/dev/null || true
+  [ $pause = 0.2 ] || kill_driver
+done
+study submit s.yaml --wait >first.txt 2>&1 & first=$!
+study submit s.yaml --wait >second.txt 2>&1 & second=$!
+kill_worker || true
+wait $first || { cp first.txt said; fail "the first submit failed"; }
+wait $second || { cp second.txt said; fail "the second submit failed"; }
+expect 0 study status s
+says "16 done"
+trained_once
+losses >killed.csv
+cmp calm.csv killed.csv || fail "killing changed a result"
+eventually nothing_left
+
+# --- a worker killed in a study of its own is tried again once; cancel, a deleted directory, a lost database, retry
+sed -i 's/^seeds: .*/seeds: {default: [1]}/' s.yaml
+expect 0 study submit s.yaml
+eventually some_running
+eventually kill_worker
+expect 0 study status s --json
+eventually some_running
+expect 0 study cancel s
+says "cancelled; study retry s runs them again"
+nothing_left || fail "cancel left a process behind"
+cancelled=$(count_states cancelled)
+[ "$cancelled" -gt 0 ] || fail "nothing was cancelled"
+expect 1 study submit s.yaml --wait
+[ "$(count_states cancelled)" = "$cancelled" ] || fail "submit woke cancelled runs"
+stopped=$(grep -l '"state": "stopped"' "$HYSCALE_STORE"/runs/*/status.json | wc -l)
+done=$(count_states done)
+rm "$HYSCALE_STORE/results.db"
+expect 2 study status s
+says "--rebuild"
+expect 0 study collect s --rebuild
+[ "$(count_states done)" = "$done" ] || fail "the rebuilt database lost or gained results"
+[ "$(count_states cancelled)" = "$stopped" ] || fail "stopped runs did not come back as cancelled"
+for status in $(grep -l '"state": "stopped"' "$HYSCALE_STORE"/runs/*/status.json | head -1); do rm -rf "${status%/*}"; done
+expect 0 study retry s
+expect 0 study watch s
+says "32 done"
+trained_once
+eventually nothing_left
