@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@ struct Job {
   std::string directory = {};          // absolute; the job's own files (job_files.h); one directory for each attempt
   std::vector<std::string> argv = {};  // program and its arguments, handed on as they are: no shell reads them
   std::string working_directory = {};  // "": that of the caller
+  int stop_signal = SIGTERM;           // what asks it to end; mpirun hands SIGUSR1 on to its ranks and waits for them
 };
 
 /// Names a job for ever: written to the database before the job is launched, so that whoever comes after a crash can
@@ -47,7 +49,7 @@ class Backend {
   virtual void launch(const Job& job, const JobHandle& handle) = 0;
   virtual JobStatus poll(const JobHandle& handle) = 0;
   enum class Cancel { ask, kill };
-  /// `ask`: SIGTERM to the job and all its children; `kill`: SIGKILL. Does nothing to a job that has ended.
+  /// `ask`: the job's stop signal to it and all its children; `kill`: SIGKILL. Does nothing to a job that has ended.
   virtual void cancel(const JobHandle& handle, Cancel how) = 0;
   /// Returns as soon as one of the jobs may have ended, at the latest after `seconds`.
   virtual void wait(const std::vector<JobHandle>& jobs, double seconds) = 0;

@@ -33,12 +33,15 @@ void write_json(const std::string& path, const json& content) { write_file_atomi
 }  // namespace
 
 void write_command(const JobFiles& files, const JobCommand& command) {
-  write_json(files.command(), {{"argv", command.argv}, {"working_directory", command.working_directory}});
+  write_json(
+      files.command(),
+      {{"argv", command.argv}, {"working_directory", command.working_directory}, {"stop_signal", command.stop_signal}});
 }
 
 JobCommand read_command(const JobFiles& files) {
   return read_json(files.command(), [](const json& j) {
-    return JobCommand{j.at("argv").get<std::vector<std::string>>(), j.at("working_directory").get<std::string>()};
+    return JobCommand{j.at("argv").get<std::vector<std::string>>(), j.at("working_directory").get<std::string>(),
+                      j.at("stop_signal").get<int>()};
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ inline constexpr int kLockDescriptor = 3;
 struct JobCommand {
   std::vector<std::string> argv = {};
   std::string working_directory = {};
+  int stop_signal = SIGTERM;
 };
 struct JobProcesses {
   ProcessIdentity keeper = {};  // leads the process group

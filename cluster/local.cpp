@@ -72,7 +72,7 @@ void LocalBackend::launch(const Job& job, const JobHandle& handle) {
   const JobFiles files{handle.id};
   const auto lock = std::move(reserved_);
   if (!lock) throw std::logic_error("a job is launched that was not reserved");
-  write_command(files, {.argv = job.argv, .working_directory = job.working_directory});
+  write_command(files, {.argv = job.argv, .working_directory = job.working_directory, .stop_signal = job.stop_signal});
   std::vector<std::string> argv = keeper_;
   argv.push_back(files.directory);
   children_.push_back(spawn(argv, {.output = files.output(), .new_session = true, .lock_descriptor = lock->get()}));
@@ -97,7 +97,8 @@ void LocalBackend::cancel(const JobHandle& handle, Cancel how) {
   const auto processes = read_processes({handle.id});
   // The group keeps the keeper's number reserved while any of its members lives.
   if (processes && (is_alive(processes->keeper) || is_alive(processes->worker)))
-    ::kill(static_cast<pid_t>(-processes->keeper.pid), how == Cancel::ask ? SIGTERM : SIGKILL);
+    ::kill(static_cast<pid_t>(-processes->keeper.pid),
+           how == Cancel::ask ? read_command({handle.id}).stop_signal : SIGKILL);
 }
 
 void LocalBackend::wait(const std::vector<JobHandle>& jobs, double seconds) {

@@ -49,7 +49,8 @@ StopRequest::StopRequest(std::string stop_file, double started, double time_limi
   for (const int number : kSignals) ::sigaction(number, &action, nullptr);
 }
 StopRequest::~StopRequest() {
-  for (const int number : kSignals) std::signal(number, SIG_DFL);
+  // mpirun hands a request on more than once: a second one must not kill what is already ending.
+  for (const int number : kSignals) std::signal(number, number == SIGINT ? SIG_DFL : SIG_IGN);
 }
 
 StopReason StopRequest::asked() {

@@ -1,5 +1,6 @@
 #include "scheduler/worker_job.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fmt/format.h>
@@ -37,8 +38,10 @@ cluster::Job worker_job(const std::string& store, const std::string& worker, con
   write_file_atomically(config, attempt.run.config);
 
   std::vector<std::string>& argv = job.argv;
-  // Open MPI would kill the ranks a second after it was asked to end: too soon for a checkpoint.
-  if (r.ranks > 1) argv = {"env", "OMPI_MCA_odls_base_sigkill_timeout=60", "mpirun", "-n", std::to_string(r.ranks)};
+  if (r.ranks > 1) {
+    argv = {"mpirun", "-n", std::to_string(r.ranks)};
+    job.stop_signal = SIGUSR1;  // at a SIGTERM mpirun ends at once and its ranks a second later
+  }
   const auto add = [&](std::initializer_list<std::string> words) { argv.insert(argv.end(), words); };
   add({worker, "train", config, "--out", store + "/runs/" + run_id, "--store", store});
   add({"--device", r.device, "--threads", std::to_string(r.threads)});

@@ -1,5 +1,7 @@
+#include <chrono>
 #include <csignal>
 #include <gmock/gmock.h>
+#include <thread>
 
 #include "core/base/files.h"
 #include "storage/files/checkpoint.h"
@@ -49,6 +51,51 @@ TEST(TwoRanks, StopTogetherAndResumeToTheSameBits) {
   const Outcome resumed = shop.run(shop.train("stopped", {"--resume"}));
   ASSERT_EQ(resumed.status, 0) << resumed.said;
   expect_same_curve({shop.out("calm")}, {shop.out("stopped")});
+}
+
+/// The status of a run that would take for ever, once it is on its way.
+storage::RunStatus under_way(const RunDirectory& run) {
+  while (true) {
+    const auto status = storage::read_status(run);
+    if (status && status->step > 0) return *status;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+const std::vector<std::string> kForEver{"--set", "train.tokens=51200000"};
+
+TEST(TwoRanks, AllEndWhenOneOfThemIsKilled) {
+  Workshop shop;
+  launch(shop, "2");
+  const pid_t all = shop.start(shop.train("run", kForEver));
+  ::kill(static_cast<pid_t>(under_way({shop.out("run")}).pid), SIGKILL);
+  const Outcome outcome = shop.wait(all);  // would hang with the rank that is left
+  EXPECT_EQ(outcome.status, 128 + SIGKILL);
+  EXPECT_THAT(outcome.said, HasSubstr("signal 9"));
+}
+
+TEST(TwoRanks, CheckpointWhenTheStopFileAsksOrMpirunIsAsked) {
+  Workshop shop;
+  launch(shop, "2");
+  const RunDirectory run{shop.out("run")};
+  const pid_t first = shop.start(shop.train("run", kForEver));
+  under_way(run);
+  write_file_atomically(run.stop_file(), "");
+  EXPECT_EQ(shop.wait(first).status, 75);
+  const auto resume = [&] {
+    std::vector<std::string> more = kForEver;
+    more.push_back("--resume");
+    return shop.start(shop.train("run", more));
+  };
+  const int64_t before = storage::list_checkpoints(run).back();
+  const pid_t second = resume();
+  while (under_way(run).attempt < 2 || under_way(run).step <= before)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ::kill(second, SIGTERM);  // mpirun ends in a status of its own; the worker's word counts
+  shop.wait(second);
+  const auto status = storage::read_status(run).value();
+  EXPECT_EQ(status.state, storage::WorkerState::stopped);
+  EXPECT_EQ(status.exit_code, 75);
+  EXPECT_GT(storage::list_checkpoints(run).back(), before);
 }
 
 TEST(TwoRanks, SayABadConfigOnceAndEndWithTwo) {

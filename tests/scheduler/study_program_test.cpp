@@ -296,7 +296,8 @@ TEST_F(StudyProgramTest, CancelsRunningAndPlannedRunsAndRunsThemAgainOnlyOnReque
 }
 
 TEST_F(StudyProgramTest, RebuildsALostDatabaseFromWhatTheStoreHolds) {
-  script(run_ids().front(), "exit2");
+  const std::string bad = run_ids().front();
+  script(bad, "exit2");
   ASSERT_EQ(submit_and_wait().code, 1);
   const auto before = storage::Database(store_, storage::Database::Mode::read).results("s");
   fs::remove(storage::database_path(store_));
@@ -310,11 +311,14 @@ TEST_F(StudyProgramTest, RebuildsALostDatabaseFromWhatTheStoreHolds) {
   ASSERT_EQ(after.size(), before.size());
   for (size_t i = 0; i < after.size(); ++i) {
     EXPECT_EQ(after[i].run_id, before[i].run_id);
+    if (before[i].run_id == bad) EXPECT_EQ(after[i].state, "failed") << "how its job ended says so";
     if (before[i].state != "done") continue;
     EXPECT_EQ(after[i].state, "done");
     EXPECT_EQ(after[i].validation_loss, before[i].validation_loss);
   }
-  EXPECT_EQ(submit_and_wait().code, 0);
+  EXPECT_EQ(submit_and_wait().code, 1) << "only retry wakes a failed run";
+  EXPECT_EQ(study({"retry", "s"}).code, 0);
+  EXPECT_EQ(study({"watch", "s"}).code, 0);
   for (const auto& [run, w] : witnessed()) EXPECT_EQ(w.done, 1) << run;
 }
 
