@@ -311,7 +311,9 @@ TEST_F(StudyProgramTest, RebuildsALostDatabaseFromWhatTheStoreHolds) {
   ASSERT_EQ(after.size(), before.size());
   for (size_t i = 0; i < after.size(); ++i) {
     EXPECT_EQ(after[i].run_id, before[i].run_id);
-    if (before[i].run_id == bad) EXPECT_EQ(after[i].state, "failed") << "how its job ended says so";
+    if (before[i].run_id == bad) {
+      EXPECT_EQ(after[i].state, "failed") << "how its job ended says so";
+    }
     if (before[i].state != "done") continue;
     EXPECT_EQ(after[i].state, "done");
     EXPECT_EQ(after[i].validation_loss, before[i].validation_loss);
