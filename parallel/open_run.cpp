@@ -61,6 +61,15 @@ void check_not_diverged(const RunDirectory& run) {
   }
 }
 
+const fs::file_time_type kProgramBegan = fs::file_time_type::clock::now();
+
+/// A stop file from before this program began asked the worker before us; a younger one asks us.
+void forget_old_stop(const RunDirectory& run) {
+  std::error_code absent;
+  const fs::file_time_type asked = fs::last_write_time(run.stop_file(), absent);
+  if (!absent && asked < kProgramBegan) fs::remove(run.stop_file());
+}
+
 }  // namespace
 
 OpenRun open_run(const TrainOptions& options, const RunIdentity& identity) {
@@ -88,7 +97,7 @@ OpenRun open_run(const TrainOptions& options, const RunIdentity& identity) {
   if (read_file(run.run_yaml()) != identity.yaml) write_file_atomically(run.run_yaml(), identity.yaml);  // same run
   open.resumed = true;
   open.already_done = is_done(run, identity);
-  fs::remove(run.stop_file());  // it asked the worker before us
+  forget_old_stop(run);
   return open;
 }
 
