@@ -56,6 +56,9 @@ function(hyscale_program name)
   target_link_libraries(${name} PRIVATE Hyscale::settings Hyscale::warnings ${ARG_LINK})
 endfunction()
 
+# What `ctest -L unit` needs: these tests call no program, so that sanitizer builds can leave the programs out.
+add_custom_target(unit_tests)
+
 # hyscale_test(NAME SOURCES a_test.cpp … LINK Hyscale::… [LABELS slow …] [TIMEOUT seconds]): one GoogleTest executable;
 # ctest sees one test per executable ("unit" label unless LABELS says otherwise).
 function(hyscale_test name)
@@ -66,6 +69,7 @@ function(hyscale_test name)
   add_test(NAME ${name} COMMAND ${name})
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
+    add_dependencies(unit_tests ${name})
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
