@@ -1,3 +1,6 @@
+#include <cctype>
+#include <charconv>
+#include <cmath>
 #include <fmt/format.h>
 #include <memory>
 
@@ -37,8 +40,11 @@ double parse_duration(const std::string& text) {
   while (begin <= digits.size()) {
     const size_t end = std::min(digits.find(':', begin), digits.size());
     const std::string part = digits.substr(begin, end - begin);
-    if (part.empty() || part.find_first_not_of("0123456789.") != std::string::npos) throw fail();
-    seconds = seconds * 60 + std::stod(part);
+    double number = 0;
+    const char* last = part.data() + part.size();
+    const auto [rest, error] = std::from_chars(part.data(), last, number);
+    if (error != std::errc{} || rest != last || !std::isfinite(number) || number < 0) throw fail();
+    seconds = seconds * 60 + number;
     begin = end + 1;
   }
   if (unit == 0 || seconds <= 0) throw fail();

@@ -57,7 +57,9 @@ expect 2 hybrid-worker data broken.jsonl --tokenizer byte --out elsewhere
 says "broken.jsonl:2" "broken.jsonl:3"
 [ ! -e elsewhere ] || fail "a refused corpus left something behind"
 
-# --- a device that is not here; a directory that cannot be made: a file stands in its way (root ignores permissions)
+# --- a span of time that is none; a device that is not here; a directory that cannot be made: a file stands in its way (root ignores permissions)
+expect 2 hybrid-worker train good.yaml --out run --time-limit .
+says "--time-limit . is no span of time" "HH:MM:SS"
 expect 2 hybrid-worker train good.yaml --out run --device cuda
 says cuda
 : >in-the-way
