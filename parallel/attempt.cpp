@@ -9,12 +9,11 @@
 #include "core/base/process.h"
 #include "core/base/program.h"
 #include "core/spec/corpus_manifest.h"
+#include "parallel/micro_batch.h"
 #include "parallel/threads.h"
 
 namespace hyscale::parallel {
 namespace {
-
-constexpr int64_t kMicroBatchTokens = 16384;  // a forward pass of about this many tokens keeps the caches warm
 
 void check_device(const TrainOptions& options, const spec::RunConfig& config) {
   Problems problems;
@@ -45,7 +44,7 @@ std::set<int64_t> pinned_steps(const TrainOptions& options, const spec::TrainCon
   return steps;
 }
 
-/// Micro-batch: as told; else as the attempt or the trunk before had it; else about kMicroBatchTokens.
+/// Micro-batch: as told; else as the attempt or the trunk before had it; else the usual one.
 int64_t choose_micro_batch(const Attempt& attempt) {
   const TrainOptions& options = attempt.options;
   const spec::RunConfig& config = attempt.identity.config;
@@ -62,7 +61,7 @@ int64_t choose_micro_batch(const Attempt& attempt) {
       // damaged or of another version: named when the directory is opened
     }
   }
-  return std::clamp<int64_t>(kMicroBatchTokens / config.model.context, 1, local);
+  return std::min(usual_micro_batch(config.model.context), local);
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ bool is_alive(const ProcessIdentity& process);
 
 std::string host_name();
 
+/// The most memory this process has held at once, bytes (resident set).
+int64_t peak_memory_bytes();
+
 /// Absolute path of the running program.
 std::string program_path();
 

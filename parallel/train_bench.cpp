@@ -1,0 +1,126 @@
+#include "parallel/train_bench.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "core/base/clock.h"
+#include "core/base/process.h"
+#include "core/kernels/gemm.h"
+#include "core/spec/accounting.h"
+#include "core/tensor/collective.h"
+#include "parallel/train_state.h"
+
+namespace hyscale::parallel {
+namespace {
+
+double now() { return Clock::system().steady_seconds(); }
+
+void fill_random(const Tensor& tokens, int64_t vocabulary, std::mt19937_64& random) {
+  std::uniform_int_distribution<int32_t> any(0, static_cast<int32_t>(vocabulary - 1));
+  std::generate_n(tokens.as<int32_t>(), tokens.numel(), [&] { return any(random); });
+}
+
+/// The rate of a square product, the yardstick.
+class GemmYardstick {
+ public:
+  GemmYardstick() : a_(DType::f32, {kSize, kSize}), b_(DType::f32, {kSize, kSize}), out_(DType::f32, {kSize, kSize}) {
+    std::mt19937_64 random(1);
+    std::uniform_real_distribution<float> any(-1, 1);
+    for (const OwnedTensor* one : {&a_, &b_})
+      std::generate_n(one->tensor().as<float>(), one->tensor().numel(), [&] { return any(random); });
+  }
+  /// FLOP/s, over at least kSeconds.
+  double measure() const {
+    constexpr double kFlops = 2.0 * kSize * kSize * kSize;
+    const double begin = now();
+    double end = begin;
+    int products = 0;
+    for (; end - begin < kSeconds; end = now(), ++products)
+      kernels::gemm({.out = out_, .a = a_, .b = b_, .transpose_b = true}, Exec{});
+    return kFlops * products / (end - begin);
+  }
+
+ private:
+  static constexpr int64_t kSize = 1024;
+  static constexpr double kSeconds = 0.15;
+  OwnedTensor a_, b_, out_;
+};
+
+class Bench {
+ public:
+  Bench(const spec::RunConfig& config, const TrainBenchPlan& plan)
+      : plan_(plan),
+        learning_rate_(config.train.optimizer.lr),
+        state_(config, self_),
+        inputs_(DType::i32, {plan.micro_batch, config.model.context}),
+        targets_(DType::i32, {plan.micro_batch, config.model.context}),
+        scale_(1.0 / static_cast<double>(plan.batch_sequences * config.model.context)) {
+    std::mt19937_64 random(0);
+    fill_random(inputs_, config.model.vocabulary, random);
+    fill_random(targets_, config.model.vocabulary, random);
+    state_.initialise(config.train.seed);
+  }
+  double step() {
+    const double begin = now();
+    for (int64_t row = 0; row < plan_.batch_sequences; row += plan_.micro_batch) {
+      const int64_t rows = std::min(plan_.micro_batch, plan_.batch_sequences - row);
+      state_.model().forward_backward({inputs_.tensor().slice(0, 0, rows), targets_.tensor().slice(0, 0, rows)},
+                                      scale_);
+    }
+    state_.optimizer().step(++step_, learning_rate_);
+    return now() - begin;
+  }
+  int64_t activation_bytes() { return static_cast<int64_t>(state_.model().activation_bytes()); }
+  int64_t state_bytes() {  // weights, gradients, two moments: f32 each
+    return state_.model().parameters().weights().numel() * int64_t{16};
+  }
+
+ private:
+  TrainBenchPlan plan_;
+  double learning_rate_;
+  SelfCollective self_;
+  TrainState state_;
+  OwnedTensor inputs_, targets_;
+  double scale_;
+  int64_t step_ = 0;
+};
+
+}  // namespace
+
+double percentile(std::vector<double> values, double p) {
+  const auto rank = static_cast<std::ptrdiff_t>(std::ceil(p * static_cast<double>(values.size())));
+  const auto at = values.begin() + std::max<std::ptrdiff_t>(rank - 1, 0);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+double TrainBench::seconds() const { return percentile(step_seconds, 0.5); }
+double TrainBench::gemm_rate() const { return percentile(gemm_rates, 0.5); }
+
+TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan,
+                       const std::function<void(int)>& done) {
+  const spec::Account account = spec::account(config.model);
+  const int64_t tokens = plan.batch_sequences * config.model.context;
+  TrainBench result{.parameters = account.params.non_embedding,
+                    .tokens = tokens,
+                    .flops = account.train_flops_per_token.with_head * static_cast<double>(tokens),
+                    .step_seconds = {},
+                    .gemm_rates = {}};
+  Bench bench(config, plan);
+  const GemmYardstick yardstick;
+  for (int step = 0; step < plan.warmup + plan.steps; ++step) {
+    const double seconds = bench.step(), rate = yardstick.measure();
+    if (step >= plan.warmup) {
+      result.step_seconds.push_back(seconds);
+      result.gemm_rates.push_back(rate);
+    }
+    done(step + 1);
+  }
+  result.activation_bytes = bench.activation_bytes();
+  result.state_bytes = bench.state_bytes();
+  result.peak_memory = peak_memory_bytes();
+  return result;
+}
+
+}  // namespace hyscale::parallel
