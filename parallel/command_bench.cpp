@@ -18,7 +18,7 @@
 namespace hyscale::parallel {
 namespace {
 
-struct Options {
+struct BenchOptions {
   std::string run_file;
   std::vector<std::string> overrides;
   std::vector<int> pin;
@@ -29,7 +29,7 @@ struct Options {
   bool json = false;
 };
 
-TrainBenchPlan resolve(const Options& options, const spec::RunConfig& config) {
+TrainBenchPlan resolve(const BenchOptions& options, const spec::RunConfig& config) {
   TrainBenchPlan plan = options.plan;
   plan.batch_sequences = options.batch > 0 ? options.batch : batch_sequences(config);
   plan.micro_batch = options.micro_batch > 0 ? options.micro_batch : usual_micro_batch(config.model.context);
@@ -76,7 +76,7 @@ std::string to_text(const TrainBench& b, const TrainBenchPlan& plan, const Threa
   return text;
 }
 
-void bench(const Options& options) {
+void bench(const BenchOptions& options) {
   const spec::RunConfig config = spec::load_run_config(options.run_file, options.overrides);
   const TrainBenchPlan plan = resolve(options, config);
   const ThreadPlan threads = set_threads(options.threads, 1, options.pin);
@@ -89,7 +89,7 @@ void bench(const Options& options) {
 
 void add_train(CLI::App& app) {
   CLI::App* command = app.add_subcommand("train", "Time whole training steps on random tokens");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BenchOptions>();
   command->add_option("run", options->run_file, "The run config; its corpus is not read")
       ->required()
       ->type_name("RUN.yaml");
