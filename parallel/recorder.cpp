@@ -100,6 +100,22 @@ std::string Recorder::progress() const {
                      status_.tokens_per_second, speed, format_duration(status_.eta_seconds));
 }
 
+// Of this attempt alone; its rows may follow those of earlier ones.
+std::string Recorder::summary() const {
+  const int64_t steps = status_.step - from_;
+  double seconds = 0;
+  for (auto row = curve_.steps.rbegin(); row != curve_.steps.rend() && row->step > from_; ++row)
+    seconds += row->seconds;
+  const double tokens = static_cast<double>(steps * plan_.batch_tokens);
+  const double rate = seconds > 0 ? tokens / seconds : 0;
+  return fmt::format("{} steps in {}: {:.0f} tokens/s, {:.1f} GFLOP/s, peak memory {:.1f} MiB{}", steps,
+                     format_duration(seconds), rate, rate * plan_.flops_per_token * 1e-9,
+                     static_cast<double>(status_.peak_memory_bytes) / (1024.0 * 1024.0),
+                     plan_.ranks > 1 ? " a rank" : "");
+}
+
+void Recorder::peak_memory(int64_t bytes) { status_.peak_memory_bytes = std::max(status_.peak_memory_bytes, bytes); }
+
 void Recorder::say(const std::string& text) {
   std::fprintf(log_, "%s %s\n", format_utc(clock_.unix_seconds()).c_str(), text.c_str());
   std::fflush(log_);
@@ -108,6 +124,7 @@ void Recorder::say(const std::string& text) {
 }
 
 void Recorder::write_status() {
+  peak_memory(peak_memory_bytes());
   status_.heartbeat = clock_.unix_seconds();
   storage::write_status(plan_.directory, status_);
   next_status_ = clock_.steady_seconds() + kStatusSeconds;
@@ -120,6 +137,7 @@ storage::RunRecord Recorder::record(std::vector<storage::StepRow> steps, std::ve
                             .evals = std::move(evals),
                             .provenance = plan_.execution.provenance};
   for (const auto& [name, value] : plan_.execution.settings) record.provenance[name] = value;
+  record.provenance["peak_memory_bytes"] = std::to_string(status_.peak_memory_bytes);
   return record;
 }
 
@@ -128,12 +146,14 @@ void Recorder::finish(storage::WorkerState state, int exit_code, const std::stri
   status_.exit_code = exit_code;
   status_.message = message;
   if (state == storage::WorkerState::done) status_.eta_seconds = 0;
+  peak_memory(peak_memory_bytes());
   try {
     journal_.sync();
     write_run_record(plan_.directory.attempt(plan_.attempt),
                      record(rows_after(curve_.steps, from_), rows_after(curve_.evals, from_)));
     if (state == storage::WorkerState::done)
       write_run_record(plan_.directory.run_h5(), record(curve_.steps, curve_.evals));
+    if (status_.step > from_) say(summary());
     if (!message.empty()) say(message);
     write_status();
   } catch (const Error&) {

@@ -23,6 +23,7 @@ struct RecorderPlan {
   int attempt = 1;
   int64_t steps = 0, batch_tokens = 0;
   int64_t log_every = 1;
+  int ranks = 1;
   double flops_per_token = 0;  // with_head
   double peak_gflops = 0;      // 0: unknown
   double started = 0;          // unix seconds
@@ -45,12 +46,15 @@ class Recorder {
   void alive(const std::string& doing);
   void say(const std::string& line);  // log.txt, and standard error unless quiet
   void sync() { journal_.sync(); }    // before a checkpoint
+  /// The most memory that any rank has held; until it is told, rank 0's own counts.
+  void peak_memory(int64_t bytes);
   /// The attempt is over: attempt-K.h5, run.h5 when it is done, last status. Says the message.
   void finish(storage::WorkerState state, int exit_code, const std::string& message);
 
  private:
   storage::RunRecord record(std::vector<storage::StepRow> steps, std::vector<storage::EvalRow> evals) const;
   std::string progress() const;
+  std::string summary() const;
   void write_status();
 
   RecorderPlan plan_;

@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/process.h"
 #include "core/spec/accounting.h"
 #include "parallel/attempt.h"
 #include "parallel/commands.h"
@@ -63,6 +64,7 @@ std::unique_ptr<Recorder> make_recorder(Attempt& a) {
                                                           .steps = train.steps(),
                                                           .batch_tokens = train.batch_tokens,
                                                           .log_every = log_every,
+                                                          .ranks = a.world.ranks().size(),
                                                           .flops_per_token = account.train_flops_per_token.with_head,
                                                           .peak_gflops = a.options.peak_gflops,
                                                           .started = a.clock.unix_seconds()},
@@ -111,6 +113,9 @@ ExitCode run_attempt(Attempt& a, Recorder* recorder) {
   const storage::RunDirectory run{a.options.out};
   Trainer trainer(a.identity, *a.corpus, state, ranks, run, a.plan, recorder, a.stop, a.clock);
   const StopReason reason = trainer.run(begin[0], begin[1] != 0);
+  std::array<int64_t, 1> peak{peak_memory_bytes()};
+  ranks.all_reduce_max(peak);
+  if (recorder != nullptr) recorder->peak_memory(peak[0]);
   const bool done = reason == StopReason::none;
   const ExitCode code = done ? ExitCode::done : ExitCode::requeue;
   if (recorder != nullptr)

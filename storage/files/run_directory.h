@@ -37,9 +37,10 @@ struct RunStatus {
   double loss = 0;  // last training loss, nats per token
   double tokens_per_second = 0;
   double eta_seconds = 0;
-  double heartbeat = 0;     // unix seconds of this writing
-  double started = 0;       // unix seconds of this attempt's start
-  double busy_seconds = 0;  // training time of all attempts so far
+  double heartbeat = 0;           // unix seconds of this writing
+  double started = 0;             // unix seconds of this attempt's start
+  double busy_seconds = 0;        // training time of all attempts so far
+  int64_t peak_memory_bytes = 0;  // of this attempt: the most that a rank held at once (resident set); 0: unknown
   std::string host;
   int64_t pid = 0;
   int exit_code = 0;    // meaningful once state is not running

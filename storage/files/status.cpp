@@ -35,6 +35,7 @@ json to_json(const RunStatus& s) {
           {"heartbeat", s.heartbeat},
           {"started", s.started},
           {"busy_seconds", s.busy_seconds},
+          {"peak_memory_bytes", s.peak_memory_bytes},
           {"host", s.host},
           {"pid", s.pid},
           {"exit_code", s.exit_code},
@@ -55,6 +56,7 @@ RunStatus from_json(const json& j) {
   s.heartbeat = number(j.at("heartbeat"));
   s.started = number(j.at("started"));
   s.busy_seconds = number(j.at("busy_seconds"));
+  s.peak_memory_bytes = j.value("peak_memory_bytes", int64_t{0});  // newer than the format's first files
   s.host = j.at("host").get<std::string>();
   s.pid = j.at("pid").get<int64_t>();
   s.exit_code = j.at("exit_code").get<int>();

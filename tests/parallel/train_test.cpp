@@ -63,6 +63,17 @@ TEST(Train, StopsAtTheTimeLimitAndAtTheStopFile) {
   EXPECT_THAT(storage::read_status({shop.out("file")}).value().message, HasSubstr("stop file"));
 }
 
+TEST(Train, KeepsItsPeakMemoryInStatusRecordAndLog) {
+  const Workshop shop;
+  const RunDirectory run{shop.out("run")};
+  ASSERT_EQ(shop.run(shop.train("run")).status, 0);
+  const int64_t peak = storage::read_status(run).value().peak_memory_bytes;
+  EXPECT_GT(peak, 4 << 20);
+  EXPECT_EQ(storage::read_run_record(run.run_h5()).provenance.at("peak_memory_bytes"), std::to_string(peak));
+  EXPECT_THAT(read_file(run.log()), HasSubstr("200 steps in "));
+  EXPECT_THAT(read_file(run.log()), HasSubstr("peak memory "));
+}
+
 TEST(Train, PassesOverADamagedCheckpointAndSaysSo) {
   const Workshop shop;
   const RunDirectory calm{shop.out("calm")}, run{shop.out("hurt")};

@@ -97,11 +97,13 @@ TEST(RunStatus, ComesBackAndIsAbsentBeforeTheFirstWriting) {
       .run_id = "abc", .state = WorkerState::stopped, .step = 7, .host = "here", .message = "asked \"to\""};
   status.loss = std::nan("");
   status.exit_code = 75;
+  status.peak_memory_bytes = 123'456'789'012;
   write_status(run, status);
   const RunStatus read = read_status(run).value();
   EXPECT_EQ(read.state, WorkerState::stopped);
   EXPECT_EQ(read.step, 7);
   EXPECT_EQ(read.exit_code, 75);
+  EXPECT_EQ(read.peak_memory_bytes, status.peak_memory_bytes);
   EXPECT_EQ(read.message, status.message);
   EXPECT_TRUE(std::isnan(read.loss));
 }
