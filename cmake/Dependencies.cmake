@@ -30,6 +30,9 @@ if(HYSCALE_WORKER)
   pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
   # the trainer library has no pkg-config file
   find_library(SENTENCEPIECE_TRAIN_LIBRARY sentencepiece_train REQUIRED)
+  # tokenizers: regular expressions and Unicode normalisation
+  pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+  pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
   # oneDNN: find_package(dnnl) also wants OpenCL headers, the library alone does not
   find_library(DNNL_LIBRARY dnnl)
   find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)

@@ -119,8 +119,11 @@ void add_data_command(CLI::App& app) {
   command->add_option("TEXT", options.inputs, "Files and directories: .txt, .jsonl, also with .gz or .zst")->required();
   command
       ->add_option("--tokenizer", options.tokenizer,
-                   "byte; bpe:4096 trains byte-pair encoding on the text; FILE.model is a SentencePiece model")
+                   "byte; bpe:4096 trains byte-pair encoding on the text; or a file: Hugging Face's tokenizer.json, a "
+                   "SentencePiece .model, or tiktoken ranks with their encoding, FILE@cl100k")
       ->required();
+  command->add_option("--bos", options.bos, "Token that begins documents (default: as the tokenizer's file says)");
+  command->add_option("--eos", options.eos, "Token that ends documents (default: as the tokenizer's file says)");
   command->add_option("--out", options.out, "Directory to make")->required();
   command->add_option("--name", options.name, "Name in reports (default: last part of --out)");
   command->add_option("--field", options.field, "Field of .jsonl lines that holds the text")->capture_default_str();

@@ -16,6 +16,7 @@ int run(int argc, char** argv) {
   hyscale::parallel::add_inspect_command(app);
   hyscale::parallel::add_data_command(app);
   hyscale::parallel::add_bench_command(app);
+  hyscale::parallel::add_tokenize_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

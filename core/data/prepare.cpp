@@ -15,8 +15,10 @@
 #include "core/data/corpus.h"
 #include "core/data/corpus_writer.h"
 #include "core/data/documents.h"
+#include "core/data/load_tokenizer.h"
 #include "core/data/smallest_keys.h"
 #include "core/data/tokenizer.h"
+#include "core/data/tokenizer_limits.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::data {
@@ -27,7 +29,6 @@ using ReportProgress = std::function<void(const PrepareProgress&)>;
 
 constexpr int64_t kTokenizerSample = 64'000'000;  // bytes
 constexpr int64_t kBatchBytes = 4'000'000;        // of text that is encoded at once
-constexpr int64_t kLargestVocabulary = int64_t{1} << 24;
 
 uint64_t document_key(const std::string& purpose, const std::string& text) {
   Sha256 hash;
@@ -103,12 +104,14 @@ std::unique_ptr<Tokenizer> trained_bpe(Pass pass, int64_t vocabulary, int64_t& s
 std::unique_ptr<Tokenizer> make_tokenizer(const PrepareOptions& options, const std::vector<std::string>& files,
                                           const ReportProgress& progress, int64_t& sample_bytes) {
   const std::string& word = options.tokenizer;
-  if (word == "byte") return byte_tokenizer();
-  if (word.ends_with(".model")) return load_bpe(read_file(word), word);
+  if (word == "byte" || names_tokenizer_file(word))
+    return load_tokenizer(word, {.bos = options.bos, .eos = options.eos});
   const auto size = word.starts_with("bpe:") ? parse_number(word.substr(4)) : std::nullopt;
   if (!size || *size != std::floor(*size) || *size < 1 || *size > static_cast<double>(kLargestVocabulary))
     throw ConfigError({.what = fmt::format("--tokenizer {} names no tokenizer", word),
-                       .remedy = "byte, bpe:4096 (any vocabulary), or a SentencePiece FILE.model"});
+                       .remedy =
+                           "byte, bpe:4096 (any vocabulary), or a file: tokenizer.json, a SentencePiece .model, or "
+                           "tiktoken ranks with their encoding (FILE@cl100k)"});
   return trained_bpe(Pass(files, options, "reading text for the tokenizer", progress), static_cast<int64_t>(*size),
                      sample_bytes);
 }

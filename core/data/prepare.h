@@ -12,7 +12,8 @@ namespace hyscale::data {
 /// What `hybrid-worker data` is asked for.
 struct PrepareOptions {
   std::vector<std::string> inputs{};  // files and directories
-  std::string tokenizer{};            // byte | bpe:4096 | FILE.model
+  std::string tokenizer{};            // byte | bpe:4096 | a file: see load_tokenizer
+  std::string bos{}, eos{};           // texts of the tokens around documents; "": as the tokenizer's file has them
   std::string out{};                  // directory to make
   std::string name{};                 // "": the last part of `out`
   std::string field = "text";         // of .jsonl lines

@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
+#include "core/data/load_tokenizer.h"
 
 namespace hyscale::data {
 namespace {
@@ -38,14 +39,20 @@ class ByteTokenizer final : public Tokenizer {
 
 std::unique_ptr<Tokenizer> byte_tokenizer() { return std::make_unique<ByteTokenizer>(); }
 
-std::unique_ptr<Tokenizer> open_tokenizer(const spec::CorpusManifest& manifest) {
-  const bool byte = manifest.tokenizer == "byte";
-  const std::string path = manifest.directory + (byte ? "/tokenizer.json" : "/tokenizer.model");
+std::unique_ptr<Tokenizer> open_tokenizer(const spec::CorpusManifest& manifest, bool with_special) {
+  const bool byte = manifest.tokenizer == "byte", json = byte || manifest.tokenizer == "huggingface";
+  const std::string path = manifest.directory + (json                               ? "/tokenizer.json"
+                                                 : manifest.tokenizer == "tiktoken" ? "/tokenizer.tiktoken"
+                                                                                    : "/tokenizer.model");
   const std::string content = read_file(path);
   if (sha256_hex(content) != manifest.identity.tokenizer_sha256)
     throw DamagedFile({.what = path + " is not the tokenizer that the manifest names",
                        .remedy = "prepare the corpus again with hybrid-worker data"});
-  return byte ? byte_tokenizer() : load_bpe(content, path);
+  if (byte) return byte_tokenizer();
+  const LoadOptions options{.bos_id = manifest.bos, .eos_id = manifest.eos, .with_special = with_special};
+  if (json) return load_tokenizer_json(content, path, options);
+  if (manifest.tokenizer == "tiktoken") return load_ranks(content, path, "", options);
+  return load_sentencepiece(content, path, options);
 }
 
 }  // namespace hyscale::data

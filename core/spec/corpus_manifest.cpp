@@ -42,7 +42,8 @@ static bool is_sha256(const std::string& text) {
 // "" when the manifest can be what `hybrid-worker data` wrote.
 static std::string complaint(const CorpusManifest& m) {
   if (m.name.empty()) return "name is empty";
-  if (m.tokenizer != "byte" && m.tokenizer != "bpe") return fmt::format("tokenizer is '{}'", m.tokenizer);
+  if (m.tokenizer != "byte" && m.tokenizer != "bpe" && m.tokenizer != "huggingface" && m.tokenizer != "tiktoken")
+    return fmt::format("tokenizer is '{}'", m.tokenizer);
   if (m.vocabulary < 2) return fmt::format("vocabulary is {}", m.vocabulary);
   if (m.bos < 0 || m.bos >= m.vocabulary || m.eos < 0 || m.eos >= m.vocabulary)
     return fmt::format("bos {} and eos {} are not both inside the vocabulary of {}", m.bos, m.eos, m.vocabulary);

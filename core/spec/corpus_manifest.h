@@ -13,7 +13,7 @@ namespace hyscale::spec {
 struct CorpusManifest {
   std::string name;
   std::string directory;
-  std::string tokenizer;       // "byte" | "bpe"
+  std::string tokenizer;       // "byte" | "bpe" | "huggingface" | "tiktoken"
   int64_t vocabulary = 0;      // special tokens included
   int64_t bos = -1, eos = -1;  // ids inside the vocabulary
   int64_t train_tokens = 0, validation_tokens = 0;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/error.h"
+#include "core/data/load_tokenizer.h"
 #include "core/data/utf8.h"
 #include "tests/data/prepare_support.h"
 
@@ -72,7 +73,7 @@ TEST(BpeTokenizer, RefusesAVocabularyThatTheTextCannotFillOrThatIsTooSmall) {
 }
 
 TEST(BpeTokenizer, RefusesAFileThatIsNoModel) {
-  EXPECT_THAT([] { load_bpe("nonsense", "x.model"); }, ThrowsMessage<ConfigError>(HasSubstr("x.model")));
+  EXPECT_THAT([] { load_sentencepiece("nonsense", "x.model", {}); }, ThrowsMessage<ConfigError>(HasSubstr("x.model")));
 }
 
 TEST(Tokenizer, ComesBackFromACorpusAndIsCheckedAgainstItsHash) {

@@ -1,0 +1,146 @@
+#include "core/data/unicode.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <memory>
+#include <utf8proc.h>
+
+#include "core/base/error.h"
+#include "core/data/unicode_tables.h"
+
+namespace hyscale::data {
+namespace {
+
+// The range that holds `character`, or null. The tables are sorted.
+template <class Range>
+const Range* find_range(std::span<const Range> table, char32_t character) {
+  const auto after = std::upper_bound(table.begin(), table.end(), character,
+                                      [](char32_t c, const Range& range) { return c < range.first; });
+  if (after == table.begin() || character > std::prev(after)->last) return nullptr;
+  return &*std::prev(after);
+}
+
+// Which blocks of 256 code points have any entry: nearly all text is passed over without a search.
+template <class Range>
+class Lookup {
+ public:
+  explicit Lookup(std::span<const Range> table) : table_(table), blocks_(0x1100, false) {
+    for (const Range& range : table)
+      for (char32_t block = range.first >> 8; block <= range.last >> 8; ++block) blocks_[block] = true;
+  }
+  const Range* find(char32_t character) const {
+    return blocks_[character >> 8] ? find_range(table_, character) : nullptr;
+  }
+
+ private:
+  std::span<const Range> table_;
+  std::vector<bool> blocks_;
+};
+
+const Lookup<StandIn>& stand_ins() {
+  static const Lookup lookup(stand_in_table());
+  return lookup;
+}
+
+const Lookup<CodeRange>& young() {
+  static const Lookup lookup(young_table());
+  return lookup;
+}
+
+// Both tables begin beyond ASCII; a run of ASCII is skipped at once.
+size_t skip_ascii(std::string_view text, size_t at) {
+  while (at < text.size() && static_cast<signed char>(text[at]) >= 0) ++at;
+  return at;
+}
+
+utf8proc_option_t options(Normalization form) {
+  const auto of = [](auto... flags) { return static_cast<utf8proc_option_t>((UTF8PROC_STABLE | ... | flags)); };
+  switch (form) {
+    case Normalization::nfc:
+      return of(UTF8PROC_COMPOSE);
+    case Normalization::nfd:
+      return of(UTF8PROC_DECOMPOSE);
+    case Normalization::nfkc:
+      return of(UTF8PROC_COMPOSE, UTF8PROC_COMPAT);
+    case Normalization::nfkd:
+      return of(UTF8PROC_DECOMPOSE, UTF8PROC_COMPAT);
+  }
+  return UTF8PROC_STABLE;
+}
+
+void append_normalized(Normalization form, std::string_view text, std::string& out) {
+  utf8proc_uint8_t* mapped = nullptr;
+  const utf8proc_ssize_t length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                               static_cast<utf8proc_ssize_t>(text.size()), &mapped, options(form));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, std::free);
+  if (length < 0)
+    throw Error(ExitCode::failed, {{.what = fmt::format("cannot normalise text: {}", utf8proc_errmsg(length))}});
+  out.append(reinterpret_cast<const char*>(mapped), static_cast<size_t>(length));
+}
+
+}  // namespace
+
+char32_t next_character(std::string_view text, size_t& at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  const auto low = [&](size_t i) { return static_cast<char32_t>(byte(i) & 0x3F); };
+  const unsigned char lead = byte(0);
+  char32_t character = lead;
+  size_t length = 1;
+  if (lead >= 0xF0)
+    character = (static_cast<char32_t>(lead & 7) << 18) | (low(1) << 12) | (low(2) << 6) | low(3), length = 4;
+  else if (lead >= 0xE0)
+    character = (static_cast<char32_t>(lead & 15) << 12) | (low(1) << 6) | low(2), length = 3;
+  else if (lead >= 0xC0)
+    character = (static_cast<char32_t>(lead & 31) << 6) | low(1), length = 2;
+  at += length;
+  return character;
+}
+
+void append_utf8(char32_t character, std::string& text) {
+  const auto put = [&](char32_t byte) { text += static_cast<char>(byte); };
+  if (character < 0x80) return put(character);
+  if (character < 0x800) return put(0xC0 | (character >> 6)), put(0x80 | (character & 0x3F));
+  if (character < 0x10000) {
+    put(0xE0 | (character >> 12));
+  } else {
+    put(0xF0 | (character >> 18));
+    put(0x80 | ((character >> 12) & 0x3F));
+  }
+  put(0x80 | ((character >> 6) & 0x3F));
+  put(0x80 | (character & 0x3F));
+}
+
+bool with_stand_ins(std::string_view text, std::string& out) {
+  bool found = false;
+  size_t copied = 0;
+  for (size_t at = skip_ascii(text, 0); at < text.size(); at = skip_ascii(text, at)) {
+    const size_t begin = at;
+    const StandIn* entry = stand_ins().find(next_character(text, at));
+    if (!entry) continue;
+    if (!found) out.clear();
+    found = true;
+    out.append(text, copied, begin - copied);
+    append_utf8(entry->stand_in, out);
+    copied = at;
+  }
+  if (found) out.append(text, copied);
+  return found;
+}
+
+std::string normalized(Normalization form, std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  size_t done = 0;
+  for (size_t at = skip_ascii(text, 0); at < text.size(); at = skip_ascii(text, at)) {
+    const size_t begin = at;
+    if (!young().find(next_character(text, at))) continue;
+    append_normalized(form, text.substr(done, begin - done), out);
+    out.append(text, begin, at - begin);
+    done = at;
+  }
+  append_normalized(form, text.substr(done), out);
+  return out;
+}
+
+}  // namespace hyscale::data
