@@ -54,6 +54,7 @@ function(hyscale_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE Hyscale::settings Hyscale::warnings ${ARG_LINK})
+  hyscale_install_program(${name})
 endfunction()
 
 # What `ctest -L unit` needs: these tests call no program, so that sanitizer builds can leave the programs out.

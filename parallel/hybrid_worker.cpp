@@ -1,11 +1,22 @@
 #include <CLI/CLI.hpp>
 
+#include "core/base/command_line.h"
 #include "core/base/program.h"
 #include "parallel/commands.h"
 
 namespace {
 
 constexpr const char* kProgram = "hybrid-worker";
+
+const hyscale::ManualNotes kNotes{
+    .exit_status = {{"0", "done"},
+                    {"2", "bad configuration or command line"},
+                    {"3", "out of memory"},
+                    {"4", "the loss diverged"},
+                    {"75", "checkpointed and stopped as asked: run it again with --resume"},
+                    {"other", "a fault"}},
+    .environment = {{"HYSCALE_STORE", "directory of corpora, runs and results; default ./hyscale-store"},
+                    {"OMP_NUM_THREADS", "threads of each rank, where --threads is not given"}}};
 
 int run(int argc, char** argv) {
   CLI::App app("Trains, evaluates and inspects one model, alone or under mpirun.", kProgram);
@@ -17,6 +28,7 @@ int run(int argc, char** argv) {
   hyscale::parallel::add_data_command(app);
   hyscale::parallel::add_bench_command(app);
   hyscale::parallel::add_tokenize_command(app);
+  hyscale::add_shell_commands(app, kProgram, kNotes);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

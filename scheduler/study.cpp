@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "cluster/keeper.h"
+#include "core/base/command_line.h"
 #include "core/base/error.h"
 #include "core/base/program.h"
 #include "core/spec/corpus_manifest.h"
@@ -23,6 +24,11 @@ constexpr const char* kExamples = R"(Examples:
   study submit SPEC.yaml --wait     train it here; interrupted, the study goes on in the background
   study status NAME                 where it stands
   study COMMAND --help              more about one command)";
+
+const ManualNotes kNotes{
+    .exit_status = {{"0", "done"}, {"1", "something asked for failed"}, {"2", "bad input"}},
+    .environment = {{"HYSCALE_STORE", "directory of corpora, runs and results; default ./hyscale-store"},
+                    {"HYSCALE_WORKER", "the hybrid-worker to start; default: the one beside this program"}}};
 
 int study_main(int argc, char** argv) {
   // The keeper of one job, started by the local back end; kept out of the command line that people see.
@@ -47,6 +53,7 @@ int study_main(int argc, char** argv) {
   scheduler::add_list_command(app, study);
   scheduler::add_diff_command(app, study);
   scheduler::add_drive_command(app, study);
+  add_shell_commands(app, "study", kNotes);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
