@@ -60,18 +60,20 @@ static double finish_row(T* row, int64_t count, int64_t padded, int32_t target, 
   return nll;
 }
 
+// Tokens whose logits are held at once: 4 MB of them stay near the core, and at least 128 tokens keep the product that
+// sums the head's gradient from being all reading and writing of that gradient.
 static int64_t chunk_of(int64_t tokens, int64_t vocabulary) {
-  return std::clamp<int64_t>((int64_t{1} << 18) / vocabulary / 16 * 16, 16, std::max<int64_t>(16, tokens));
+  return std::min(tokens, std::max<int64_t>(128, (int64_t{1} << 20) / vocabulary / 16 * 16));
 }
 
 double cross_entropy(const CrossEntropyArgs& args, const Exec& exec) {
   cpu_only("cross_entropy", exec);
   check_contract(args);
   const int64_t tokens = args.x.extent(0), vocabulary = args.weight.extent(0), padded = round_up(vocabulary, 16);
-  const int64_t chunk = std::min(tokens, chunk_of(tokens, vocabulary));
+  const int64_t chunk = chunk_of(tokens, vocabulary);
   const bool backward = !args.dx.empty();
   const Arena::Scope scratch(*exec.arena);
-  const Tensor all_logits = exec.arena->tensor(args.x.dtype(), {chunk, padded});
+  const Tensor all_logits = exec.arena->matrix(args.x.dtype(), chunk, padded);
   const Tensor all_nll = exec.arena->tensor(DType::f64, {tokens});
   double* nll = all_nll.as<double>();
   const auto targets = args.targets.view<const int32_t, 1>();
@@ -81,10 +83,10 @@ double cross_entropy(const CrossEntropyArgs& args, const Exec& exec) {
     const Tensor x = args.x.slice(0, begin, count);
     gemm({.out = logits, .a = x, .b = args.weight, .transpose_b = true}, exec);
     with_real(args.x.dtype(), [&]<class T>(T) {
-      T* data = rows.as<T>();
+      const auto logit = rows.view<T, 2>();
       parallel_for(count, kTokensPerTask, [&](int64_t from, int64_t to) {
         for (int64_t t = from; t < to; ++t)
-          nll[begin + t] = finish_row<T>(data + t * padded, vocabulary, padded, targets(begin + t),
+          nll[begin + t] = finish_row<T>(&logit(t, 0), vocabulary, padded, targets(begin + t),
                                          static_cast<T>(args.scale), backward);
       });
     });

@@ -16,7 +16,7 @@ void ProjectedBranch::forward(const Tensor& x, const Tensor& out, BatchShape sha
 void ProjectedBranch::forward(const Tensor& x, const Tensor& out, Part part, BatchShape shape, const Exec& exec) {
   value_ = projected_ = branch_->forward(x, shape, exec);
   if (norm_weight_ != nullptr) {
-    projected_ = exec.arena->tensor(value_.dtype(), value_.shape());
+    projected_ = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
     rstd_ = exec.arena->tensor(value_.dtype(), {value_.extent(0)});
     kernels::rms_norm(
         {.out = projected_, .rstd = rstd_, .sum = {}, .x = value_, .delta = {}, .weight = norm_weight_->weight}, exec);
@@ -43,11 +43,11 @@ void ProjectedBranch::backward(const Tensor& x, const Tensor& dout, const Tensor
                  .accumulate = true,
                  .alpha = part.sign},
                 exec);
-  Tensor dvalue = exec.arena->tensor(value_.dtype(), value_.shape());
+  Tensor dvalue = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
   kernels::gemm({.out = dvalue, .a = dout, .b = out_weight_.weight, .alpha = part.sign}, exec);
   if (norm_weight_ != nullptr) {
     const Tensor dnormed = dvalue;
-    dvalue = exec.arena->tensor(value_.dtype(), value_.shape());
+    dvalue = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
     kernels::rms_norm_backward({.dx = dvalue,
                                 .dweight = norm_weight_->gradient,
                                 .dout = dnormed,

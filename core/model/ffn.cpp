@@ -11,8 +11,8 @@ FeedForward::FeedForward(const ParameterTable& parameters, const std::string& pr
 
 void FeedForward::forward(const Tensor& x, const Tensor& out, const Exec& exec) {
   const int64_t d_ff = down_weight_->weight.extent(1);
-  gate_up_ = exec.arena->tensor(x.dtype(), {x.extent(0), 2 * d_ff});
-  hidden_ = exec.arena->tensor(x.dtype(), {x.extent(0), d_ff});
+  gate_up_ = exec.arena->matrix(x.dtype(), x.extent(0), 2 * d_ff);
+  hidden_ = exec.arena->matrix(x.dtype(), x.extent(0), d_ff);
   kernels::gemm({.out = gate_up_, .a = x, .b = gate_up_weight_->weight, .transpose_b = true}, exec);
   kernels::swiglu({.out = hidden_, .gate_up = gate_up_}, exec);
   kernels::gemm({.out = out, .a = hidden_, .b = down_weight_->weight, .transpose_b = true}, exec);
@@ -20,7 +20,7 @@ void FeedForward::forward(const Tensor& x, const Tensor& out, const Exec& exec) 
 
 void FeedForward::backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) {
   const Arena::Scope scratch(*exec.arena);
-  const Tensor dhidden = exec.arena->tensor(x.dtype(), hidden_.shape());
+  const Tensor dhidden = exec.arena->matrix(x.dtype(), hidden_.extent(0), hidden_.extent(1));
   kernels::gemm({.out = dhidden, .a = dout, .b = down_weight_->weight}, exec);
   kernels::gemm({.out = down_weight_->gradient, .a = dout, .b = hidden_, .transpose_a = true, .accumulate = true},
                 exec);

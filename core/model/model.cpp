@@ -22,9 +22,9 @@ class PreNorm {
 
   /// `stream` becomes stream + delta (delta may be empty); returns the normalised rows.
   const Tensor& forward(Tensor& stream, const Tensor& delta, const Exec& exec) {
-    out_ = exec.arena->tensor(stream.dtype(), stream.shape());
+    out_ = exec.arena->matrix(stream.dtype(), stream.extent(0), stream.extent(1));
     rstd_ = exec.arena->tensor(stream.dtype(), {stream.extent(0)});
-    input_ = delta.empty() ? stream : exec.arena->tensor(stream.dtype(), stream.shape());
+    input_ = delta.empty() ? stream : exec.arena->matrix(stream.dtype(), stream.extent(0), stream.extent(1));
     kernels::rms_norm({.out = out_,
                        .rstd = rstd_,
                        .sum = input_,
@@ -112,7 +112,7 @@ static Tensor flat(const Tensor& tensor) { return tensor.reshape({tensor.numel()
 Tensor Model::State::forward(const TokenBatch& batch) {
   const BatchShape shape = shape_of(batch);
   const DType dtype = embedding->weight.dtype();
-  const auto rows = [&] { return arena.tensor(dtype, {shape.tokens(), config.d_model}); };
+  const auto rows = [&] { return arena.matrix(dtype, shape.tokens(), config.d_model); };
   Tensor stream = rows(), delta;
   kernels::embedding({.out = stream, .tokens = flat(batch.inputs), .weight = embedding->weight}, exec());
   for (Layer& layer : layers) {
@@ -129,7 +129,7 @@ Tensor Model::State::forward(const TokenBatch& batch) {
 
 // One buffer carries the gradient of the residual stream from the last layer to the embedding.
 void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal) {
-  const Tensor dstream = arena.tensor(dfinal.dtype(), dfinal.shape());
+  const Tensor dstream = arena.matrix(dfinal.dtype(), dfinal.extent(0), dfinal.extent(1));
   final_norm.backward(dfinal, dstream, false, exec());
   const Tensor& dinput = dfinal;  // free from here on
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
@@ -156,7 +156,7 @@ double Model::forward_backward(const TokenBatch& batch, double scale) {
   State& s = *state_;
   const Arena::Scope step(s.arena);
   const Tensor final_rows = s.forward(batch);
-  const Tensor dfinal = s.arena.tensor(final_rows.dtype(), final_rows.shape());
+  const Tensor dfinal = s.arena.matrix(final_rows.dtype(), final_rows.extent(0), final_rows.extent(1));
   const double loss = kernels::cross_entropy({.x = final_rows,
                                               .weight = s.embedding->weight,
                                               .targets = flat(batch.targets),

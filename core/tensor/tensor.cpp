@@ -31,9 +31,13 @@ std::string_view name_of(DType dtype) {
   }
 }
 
-Tensor::Tensor(void* data, DType dtype, Device device, const std::vector<int64_t>& shape)
+Shape::Shape(std::span<const int64_t> extents) : rank_(extents.size()) {
+  if (extents.size() > kMaxRank) throw ShapeError(fmt::format("rank {} is above {}", extents.size(), kMaxRank));
+  std::copy(extents.begin(), extents.end(), extents_.begin());
+}
+
+Tensor::Tensor(void* data, DType dtype, Device device, const Shape& shape)
     : data_(data), dtype_(dtype), device_(device), rank_(static_cast<int>(shape.size())) {
-  if (shape.size() > kMaxRank) throw ShapeError(fmt::format("rank {} is above {}", shape.size(), kMaxRank));
   int64_t step = 1;
   for (size_t a = shape.size(); a-- > 0;) {
     extents_[a] = shape[a];
@@ -57,7 +61,7 @@ bool Tensor::is_dense() const {
   return true;
 }
 
-std::vector<int64_t> Tensor::shape() const { return {extents_.begin(), extents_.begin() + rank_}; }
+Shape Tensor::shape() const { return Shape(std::span(extents_.data(), static_cast<size_t>(rank_))); }
 std::string Tensor::describe() const { return fmt::format("{}[{}]", name_of(dtype_), fmt::join(shape(), ", ")); }
 
 Tensor Tensor::slice(int axis, int64_t begin, int64_t count) const {
@@ -78,7 +82,7 @@ Tensor Tensor::select(int axis, int64_t index) const {
 }
 
 // Splits and merges axes from the right; an old group of axes may be merged only where its strides nest.
-Tensor Tensor::reshape(const std::vector<int64_t>& wanted) const {
+Tensor Tensor::reshape(const Shape& wanted) const {
   Tensor result(data_, dtype_, device_, wanted);
   if (result.numel() != numel())
     throw ShapeError(fmt::format("{} has no shape [{}]", describe(), fmt::join(wanted, ", ")));
@@ -106,7 +110,7 @@ void Tensor::require(DType dtype, int rank) const {
     throw ShapeError(fmt::format("{} used as {} of rank {}", describe(), name_of(dtype), rank));
 }
 
-void expect_shape(const char* what, const Tensor& tensor, const std::vector<int64_t>& shape) {
+void expect_shape(const char* what, const Tensor& tensor, const Shape& shape) {
   if (tensor.shape() != shape)
     throw ShapeError(fmt::format("{} is {}, expected [{}]", what, tensor.describe(), fmt::join(shape, ", ")));
 }

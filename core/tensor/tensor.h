@@ -7,7 +7,8 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <vector>
+
+#include "core/tensor/shape.h"
 
 namespace hyscale {
 
@@ -53,11 +54,9 @@ struct View {
 /// Layers are written once against Tensor; kernels pick the code for dtype and device.
 class Tensor {
  public:
-  static constexpr int kMaxRank = 5;
-
   Tensor() = default;
   /// Dense row-major over `data`.
-  Tensor(void* data, DType dtype, Device device, const std::vector<int64_t>& shape);
+  Tensor(void* data, DType dtype, Device device, const Shape& shape);
 
   void* data() const { return data_; }
   DType dtype() const { return dtype_; }
@@ -68,7 +67,7 @@ class Tensor {
   int64_t stride(int axis) const { return strides_[static_cast<size_t>(axis)]; }
   int64_t numel() const;
   bool is_dense() const;  // row-major without gaps
-  std::vector<int64_t> shape() const;
+  Shape shape() const;
   std::string describe() const;  // "f32[4, 256, 64]"
 
   /// Entries begin … begin + count - 1 of one axis.
@@ -76,7 +75,7 @@ class Tensor {
   /// One entry of one axis; that axis disappears.
   Tensor select(int axis, int64_t index) const;
   /// Another shape over the same entries; throws ShapeError when the strides do not allow it.
-  Tensor reshape(const std::vector<int64_t>& shape) const;
+  Tensor reshape(const Shape& shape) const;
 
   /// Throws ShapeError when dtype or rank differ.
   template <class T, int R>
@@ -99,12 +98,12 @@ class Tensor {
   DType dtype_ = DType::f32;
   Device device_ = Device::cpu;
   int rank_ = 0;
-  std::array<int64_t, kMaxRank> extents_{};
-  std::array<int64_t, kMaxRank> strides_{};
+  std::array<int64_t, Shape::kMaxRank> extents_{};
+  std::array<int64_t, Shape::kMaxRank> strides_{};
 };
 
 /// Throws ShapeError naming `what`, the shape found and the shape wanted.
-void expect_shape(const char* what, const Tensor& tensor, const std::vector<int64_t>& shape);
+void expect_shape(const char* what, const Tensor& tensor, const Shape& shape);
 
 /// Calls fn(float{}) or fn(double{}) by dtype: how a CPU kernel turns a run-time dtype into a type.
 template <class F>

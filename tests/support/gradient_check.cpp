@@ -33,7 +33,7 @@ static void with_element_type(DType dtype, F&& fn) {
     with_real(dtype, fn);
 }
 
-OwnedTensor random_tensor(DType dtype, const std::vector<int64_t>& shape, uint64_t seed, double low, double high) {
+OwnedTensor random_tensor(DType dtype, const Shape& shape, uint64_t seed, double low, double high) {
   OwnedTensor result(dtype, shape);
   std::mt19937_64 generator(seed);
   with_real(dtype, [&]<class T>(T) {
@@ -44,7 +44,7 @@ OwnedTensor random_tensor(DType dtype, const std::vector<int64_t>& shape, uint64
   return result;
 }
 
-OwnedTensor filled_tensor(DType dtype, const std::vector<int64_t>& shape, double value) {
+OwnedTensor filled_tensor(DType dtype, const Shape& shape, double value) {
   OwnedTensor result(dtype, shape);
   with_real(dtype, [&]<class T>(T) { for_each_entry<T>(result, [&](T& entry) { entry = static_cast<T>(value); }); });
   return result;

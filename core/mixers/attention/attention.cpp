@@ -79,8 +79,8 @@ void AttentionBranch::turn(const Tensor& qkv, bool inverse, const Exec& exec) co
 
 Tensor AttentionBranch::forward(const Tensor& x, BatchShape shape, const Exec& exec) {
   shape_ = shape;
-  qkv_ = exec.arena->tensor(x.dtype(), {shape.tokens(), spec_.q_width() + spec_.k_width() + spec_.v_width()});
-  value_ = exec.arena->tensor(x.dtype(), {shape.tokens(), spec_.value_dim});
+  qkv_ = exec.arena->matrix(x.dtype(), shape.tokens(), spec_.q_width() + spec_.k_width() + spec_.v_width());
+  value_ = exec.arena->matrix(x.dtype(), shape.tokens(), spec_.value_dim);
   lse_ = exec.arena->tensor(x.dtype(), {shape.sequences, spec_.heads, shape.length});
   kernels::gemm({.out = qkv_, .a = x, .b = qkv_weight_->weight, .transpose_b = true}, exec);
   if (spec_.rope) {
@@ -94,7 +94,7 @@ Tensor AttentionBranch::forward(const Tensor& x, BatchShape shape, const Exec& e
 void AttentionBranch::backward(const Tensor& x, const Tensor& dvalue, const Tensor& dx, bool accumulate,
                                const Exec& exec) {
   const Arena::Scope scratch(*exec.arena);
-  const Tensor dqkv = exec.arena->tensor(x.dtype(), qkv_.shape());
+  const Tensor dqkv = exec.arena->matrix(x.dtype(), qkv_.extent(0), qkv_.extent(1));
   const Parts gradients = split(dqkv);
   const Tensor dout = dvalue.reshape({shape_.sequences, shape_.length, spec_.heads, spec_.v_head_dim()});
   kernels::attention_backward(

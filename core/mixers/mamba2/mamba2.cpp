@@ -46,11 +46,11 @@ Tensor Mamba2Branch::forward(const Tensor& x, BatchShape shape, const Exec& exec
             .groups = spec_.groups,
             .d_state = spec_.d_state,
             .chunk = std::min(spec_.chunk, shape.length)};
-  in_ = arena.tensor(x.dtype(), {tokens, spec_.in_width()});
-  conv_ = arena.tensor(x.dtype(), {tokens, spec_.conv_width()});
-  y_ = arena.tensor(x.dtype(), {tokens, spec_.d_ssm});
+  in_ = arena.matrix(x.dtype(), tokens, spec_.in_width());
+  conv_ = arena.matrix(x.dtype(), tokens, spec_.conv_width());
+  y_ = arena.matrix(x.dtype(), tokens, spec_.d_ssm);
   if (norm_weight_ != nullptr) rstd_ = arena.tensor(x.dtype(), {tokens, spec_.norm_groups});
-  const Tensor value = arena.tensor(x.dtype(), {tokens, spec_.d_ssm});
+  const Tensor value = arena.matrix(x.dtype(), tokens, spec_.d_ssm);
   kernels::gemm({.out = in_, .a = x, .b = in_weight_.weight, .transpose_b = true}, exec);
   kernels::causal_conv_silu(conv_args(), conv_, exec);
   saved_ = kernels::ssd_forward(shape_, scan_inputs(), y_, {}, exec);
@@ -62,8 +62,9 @@ void Mamba2Branch::backward(const Tensor& x, const Tensor& dvalue, const Tensor&
                             const Exec& exec) {
   Arena& arena = *exec.arena;
   const Arena::Scope scope(arena);
-  const Tensor din = arena.tensor(x.dtype(), in_.shape()), dconv = arena.tensor(x.dtype(), conv_.shape()),
-               dy = arena.tensor(x.dtype(), y_.shape());
+  const Tensor din = arena.matrix(x.dtype(), x.extent(0), spec_.in_width()),
+               dconv = arena.matrix(x.dtype(), x.extent(0), spec_.conv_width()),
+               dy = arena.matrix(x.dtype(), x.extent(0), spec_.d_ssm);
   kernels::gated_rms_norm_backward(norm_args(), rstd_, dvalue, dy, gate(din),
                                    norm_weight_ != nullptr ? norm_weight_->gradient : Tensor(), exec);
   kernels::ssd_backward(shape_, scan_inputs(), saved_, dy,
