@@ -18,7 +18,7 @@ std::span<float> flat_span(const Tensor& tensor) { return {tensor.as<float>(), s
 std::vector<optim::DecayRange> decay_ranges(const model::ParameterTable& parameters) {
   std::vector<optim::DecayRange> ranges;
   for (const model::Parameter& p : parameters.all()) {
-    const int64_t end = p.offset + p.spec.count();
+    const int64_t end = p.offset + p.size;
     if (!ranges.empty() && ranges.back().decay == p.spec.decay && ranges.back().end == p.offset)
       ranges.back().end = end;
     else

@@ -24,11 +24,12 @@ void fill_random(const Tensor& tokens, int64_t vocabulary, std::mt19937_64& rand
 /// The rate of a square product, the yardstick.
 class GemmYardstick {
  public:
-  GemmYardstick() : a_(DType::f32, {kSize, kSize}), b_(DType::f32, {kSize, kSize}), out_(DType::f32, {kSize, kSize}) {
+  GemmYardstick() {
     std::mt19937_64 random(1);
     std::uniform_real_distribution<float> any(-1, 1);
-    for (const OwnedTensor* one : {&a_, &b_})
-      std::generate_n(one->tensor().as<float>(), one->tensor().numel(), [&] { return any(random); });
+    for (const Tensor& one : {a_, b_})
+      for (int64_t row = 0; row < kSize; ++row)
+        std::generate_n(one.select(0, row).as<float>(), kSize, [&] { return any(random); });
   }
   /// FLOP/s, over at least kSeconds.
   double measure() const {
@@ -44,7 +45,9 @@ class GemmYardstick {
  private:
   static constexpr int64_t kSize = 1024;
   static constexpr double kSeconds = 0.15;
-  OwnedTensor a_, b_, out_;
+  Arena memory_;
+  Tensor a_ = memory_.matrix(DType::f32, kSize, kSize), b_ = memory_.matrix(DType::f32, kSize, kSize),
+         out_ = memory_.matrix(DType::f32, kSize, kSize);
 };
 
 class Bench {

@@ -1,5 +1,8 @@
 #include "parallel/train_state.h"
 
+#include <algorithm>
+#include <deque>
+
 namespace hyscale::parallel {
 namespace {
 
@@ -7,8 +10,25 @@ constexpr const char* kWeights = "weights/";
 constexpr const char* kFirstMoment = "optimizer/m/";
 constexpr const char* kSecondMoment = "optimizer/v/";
 
-std::span<float> part(std::span<float> flat, const model::Parameter& parameter) {
-  return flat.subspan(static_cast<size_t>(parameter.offset), static_cast<size_t>(parameter.spec.count()));
+/// One parameter's window on a flat array, as matrix [rows, width].
+View<float, 2> rows_of(std::span<float> flat, const model::Parameter& parameter) {
+  const Tensor all(flat.data(), DType::f32, Device::cpu, {static_cast<int64_t>(flat.size())});
+  const Tensor window = model::window(all, parameter);
+  return (window.rank() == 2 ? window : window.reshape({1, window.numel()})).view<float, 2>();
+}
+
+std::vector<float> gathered(std::span<float> flat, const model::Parameter& parameter) {
+  const auto rows = rows_of(flat, parameter);
+  std::vector<float> dense(static_cast<size_t>(parameter.spec.count()));
+  for (int64_t i = 0; i < rows.extent(0); ++i)
+    std::copy_n(&rows(i, 0), rows.extent(1), dense.begin() + i * rows.extent(1));
+  return dense;
+}
+
+void scatter(const std::vector<float>& dense, std::span<float> flat, const model::Parameter& parameter) {
+  const auto rows = rows_of(flat, parameter);
+  for (int64_t i = 0; i < rows.extent(0); ++i)
+    std::copy_n(dense.begin() + i * rows.extent(1), rows.extent(1), &rows(i, 0));
 }
 
 std::span<float> flat_weights(model::ParameterTable& parameters) {
@@ -30,9 +50,14 @@ void TrainState::load(const storage::CheckpointReader* checkpoint) {
   std::vector<float> m(weights.size()), v(weights.size());
   if (checkpoint != nullptr) {
     for (const model::Parameter& p : model_.parameters().all()) {
-      checkpoint->read(kWeights + p.spec.name, part(weights, p));
-      checkpoint->read(kFirstMoment + p.spec.name, part(m, p));
-      checkpoint->read(kSecondMoment + p.spec.name, part(v, p));
+      std::vector<float> dense(static_cast<size_t>(p.spec.count()));
+      const auto read = [&](const char* kind, std::span<float> flat) {
+        checkpoint->read(kind + p.spec.name, dense);
+        scatter(dense, flat, p);
+      };
+      read(kWeights, weights);
+      read(kFirstMoment, m);
+      read(kSecondMoment, v);
     }
   }
   for (const std::span<float> values : {weights, std::span(m), std::span(v)})
@@ -45,11 +70,15 @@ void TrainState::save(const std::string& path, const storage::CheckpointInfo& in
   std::vector<float> m = optimizer_.gather_m(), v = optimizer_.gather_v();
   if (ranks_.rank() != 0) return;
   const std::span<float> weights = flat_weights(model_.parameters());
+  std::deque<std::vector<float>> values;  // a deque: `arrays` looks at what is in it
   std::vector<storage::NamedArray> arrays;
   for (const model::Parameter& p : model_.parameters().all()) {
-    arrays.push_back({kWeights + p.spec.name, p.spec.shape, part(weights, p)});
-    arrays.push_back({kFirstMoment + p.spec.name, p.spec.shape, part(m, p)});
-    arrays.push_back({kSecondMoment + p.spec.name, p.spec.shape, part(v, p)});
+    const auto add = [&](const char* kind, std::span<float> flat) {
+      arrays.push_back({kind + p.spec.name, p.spec.shape, values.emplace_back(gathered(flat, p))});
+    };
+    add(kWeights, weights);
+    add(kFirstMoment, m);
+    add(kSecondMoment, v);
   }
   storage::write_checkpoint(path, info, arrays);
 }

@@ -8,29 +8,37 @@
 
 namespace hyscale::model {
 
-static int64_t padded_count(const std::vector<spec::ParameterSpec>& list, int64_t pad) {
-  int64_t count = 0;
-  for (const spec::ParameterSpec& p : list) count += p.count();
-  return (count + pad - 1) / pad * pad;
+// Elements of the flat arrays.
+static int64_t size_in(DType dtype, const spec::ParameterSpec& p) {
+  return p.shape.size() == 2 ? p.shape[0] * row_stride(dtype, p.shape[1]) : p.count();
 }
 
-// The window of one parameter on a flat tensor.
-static Tensor window(const Tensor& flat, const Parameter& p) {
-  return flat.slice(0, p.offset, p.spec.count()).reshape(p.spec.shape);
+static int64_t flat_size(const std::vector<spec::ParameterSpec>& list, DType dtype, int64_t pad) {
+  int64_t size = 0;
+  for (const spec::ParameterSpec& p : list) size += size_in(dtype, p);
+  return (size + pad - 1) / pad * pad;
+}
+
+Tensor window(const Tensor& flat, const Parameter& parameter) {
+  const Shape shape(parameter.spec.shape);
+  const Tensor part = flat.slice(0, parameter.offset, parameter.size);
+  if (shape.size() != 2) return part.reshape(shape);
+  return part.reshape({shape[0], parameter.size / std::max<int64_t>(1, shape[0])}).slice(1, 0, shape[1]);
 }
 
 ParameterTable::ParameterTable(std::vector<spec::ParameterSpec> list, DType dtype, int64_t pad)
-    : weight_memory_(dtype, {padded_count(list, pad)}),
-      gradient_memory_(dtype, {padded_count(list, pad)}),
+    : weight_memory_(dtype, {flat_size(list, dtype, pad)}),
+      gradient_memory_(dtype, {flat_size(list, dtype, pad)}),
       weights_(weight_memory_),
       gradients_(gradient_memory_) {
   int64_t offset = 0;
   parameters_.reserve(list.size());
   for (spec::ParameterSpec& spec : list) {
-    Parameter p{.spec = std::move(spec), .weight = {}, .gradient = {}, .offset = offset};
+    const int64_t size = size_in(dtype, spec);
+    Parameter p{.spec = std::move(spec), .weight = {}, .gradient = {}, .offset = offset, .size = size};
     p.weight = window(weights_, p);
     p.gradient = window(gradients_, p);
-    offset += p.spec.count();
+    offset += size;
     if (!index_.emplace(p.spec.name, parameters_.size()).second)
       throw ShapeError("parameter " + p.spec.name + " is listed twice");
     parameters_.push_back(std::move(p));
@@ -100,8 +108,11 @@ void ParameterTable::initialise(uint64_t seed) {
   with_real(weights_.dtype(), [&]<class T>(T) {
     for (const Parameter& p : parameters_) {
       const Draws draws(seed, p.spec.name);
-      T* weight = weights_.as<T>() + p.offset;
-      for (int64_t i = 0; i < p.spec.count(); ++i) weight[i] = static_cast<T>(draw(p.spec.init, draws, i));
+      const int64_t width = p.spec.shape.empty() ? 1 : p.spec.shape.back(), rows = p.spec.count() / width;
+      const int64_t stride = p.size / rows;
+      T* const weight = weights_.as<T>() + p.offset;
+      for (int64_t i = 0; i < p.spec.count(); ++i)
+        weight[i / width * stride + i % width] = static_cast<T>(draw(p.spec.init, draws, i));
     }
   });
 }

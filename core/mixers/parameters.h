@@ -13,14 +13,18 @@ namespace hyscale::model {
 /// One parameter in use. `gradient` is accumulated into (+=) by every backward pass until somebody clears it.
 struct Parameter {
   spec::ParameterSpec spec;
-  Tensor weight;       // [shape]
-  Tensor gradient;     // [shape]
+  Tensor weight;       // [shape]; the rows of a matrix are row_stride apart
+  Tensor gradient;     // laid out alike
   int64_t offset = 0;  // of its first element in the flat arrays
+  int64_t size = 0;    // elements there, those between rows included: they stay 0
 };
+
+/// The window, of the parameter's shape, on an array laid out like the flat ones.
+Tensor window(const Tensor& flat, const Parameter& parameter);
 
 /// All weights and gradients of a model: two flat arrays, each parameter a window on them, in forward order (so that
 /// gradient buckets complete from the back). The optimizer and the collectives see only the flat arrays.
-/// The flat length is padded with zeros to a multiple of `pad` elements.
+/// The flat length is padded with zeros to a multiple of `pad` elements. Checkpoints know nothing of this layout.
 class ParameterTable {
  public:
   ParameterTable(std::vector<spec::ParameterSpec> list, DType dtype, int64_t pad = 64);

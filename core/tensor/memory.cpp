@@ -36,6 +36,12 @@ static size_t bytes_of(DType dtype, const Shape& shape) {
 OwnedTensor::OwnedTensor(DType dtype, const Shape& shape)
     : buffer_(std::max<size_t>(bytes_of(dtype, shape), 1)), tensor_(buffer_.data(), dtype, Device::cpu, shape) {}
 
+int64_t row_stride(DType dtype, int64_t width) {
+  constexpr int64_t kAliasing = 1024;  // bytes between rows that share cache sets
+  const auto size = static_cast<int64_t>(size_of(dtype));
+  return width * size % kAliasing == 0 ? width + static_cast<int64_t>(kAlignment) / size : width;
+}
+
 Tensor Arena::tensor(DType dtype, const Shape& shape) {
   const size_t bytes = round_up(std::max<size_t>(bytes_of(dtype, shape), 1));
   for (; now_.block < blocks_.size() && now_.used + bytes > blocks_[now_.block].memory.size(); ++now_.block) {
@@ -66,11 +72,7 @@ Tensor Arena::zeroed(DType dtype, const Shape& shape) {
 }
 
 Tensor Arena::matrix(DType dtype, int64_t rows, int64_t width) {
-  constexpr size_t kAliasing = 1024;  // bytes between rows that share cache sets
-  const auto size = static_cast<int64_t>(size_of(dtype));
-  const bool pad = width > 0 && static_cast<size_t>(width * size) % kAliasing == 0;
-  const int64_t stride = pad ? width + static_cast<int64_t>(kAlignment) / size : width;
-  return tensor(dtype, {rows, stride}).slice(1, 0, width);
+  return tensor(dtype, {rows, row_stride(dtype, width)}).slice(1, 0, width);
 }
 
 size_t Arena::reserved_bytes() const {
