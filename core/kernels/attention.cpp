@@ -6,7 +6,6 @@
 #include "core/base/error.h"
 #include "core/kernels/attention_tiles.h"
 #include "core/kernels/cpu_only.h"
-#include "core/kernels/gemm.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -48,32 +47,55 @@ static void update_row(T* row, T scale, T& top, T& sum, T* out, int64_t value_di
     for (int64_t d = 0; d < value_dim; ++d) out[d] *= shrink;
 }
 
+// Every key head of every sequence turned to [dim, length]; its query heads and their tiles share it.
 template <class T>
-static void attend(const AttentionArgs& a, int64_t sequence, int64_t head, int64_t query, int64_t rows) {
+struct TurnedKeys {
+  T* data;
+  int64_t row, head_size;
+
+  TurnedKeys(const Tensor& k, Arena& arena)
+      : row(turned_stride<T>(k.extent(1))), head_size(round_up(k.extent(3), kLanes<T>) * row) {
+    const int64_t kv_heads = k.extent(2), count = k.extent(0) * kv_heads;
+    data = take<T>(arena, count * head_size);
+    parallel_for(count, 1, [&](int64_t i, int64_t) {
+      turn_rows<T>(read_only(head_of<T>(k, i / kv_heads, i % kv_heads)), {data + i * head_size, row});
+    });
+  }
+  Rows<const T> of(int64_t index) const { return {data + index * head_size, row}; }
+};
+
+template <class T>
+static void attend(const AttentionArgs& a, const TurnedKeys<T>& keys, int64_t sequence, int64_t head, int64_t query,
+                   int64_t rows) {
+  Arena& arena = thread_arena();
+  const Arena::Scope scope(arena);
   const int64_t kv_head = head / (a.q.extent(2) / a.k.extent(2));
   const auto q = part(head_of<T>(a.q, sequence, head), 0, query, rows);
   const auto out = part(head_of<T>(a.out, sequence, head), 0, query, rows);
-  const auto k = head_of<T>(a.k, sequence, kv_head), v = head_of<T>(a.v, sequence, kv_head);
+  const auto v = read_only(head_of<T>(a.v, sequence, kv_head));
+  const Rows<const T> keys_turned = keys.of(sequence * a.k.extent(2) + kv_head);
   T* lse = a.lse.select(0, sequence).select(0, head).as<T>() + query;
-  alignas(64) T scores[kQueryTile * kKeyTile];
+  const int64_t width = round_up(out.extent(1), kLanes<T>);
+  T* const scores = take<T>(arena, kQueryTile * kKeyTile);
+  const Rows<T> sums{take<T>(arena, kQueryTile * width), width};
   OnlineSoftmax<T> softmax;
   std::fill_n(softmax.top, rows, static_cast<T>(2 * kMasked));
   std::fill_n(softmax.sum, rows, T(0));
   bool first = true;
   for_each_key_tile(query, rows, a.mask, [&](const ScoreTile& tile) {
-    const auto tile_k = part(k, 0, tile.key, tile.cols), tile_v = part(v, 0, tile.key, tile.cols);
-    const auto s = score_matrix(scores, tile);
-    multiply<T>(read_only(q), turned(read_only(tile_k)), s);
+    const Arena::Scope of_tile(arena);
+    score_tile<T>(tile, {q.data, q.stride(0), q.stride(1)}, q.extent(1), keys_turned, scores);
     mask_scores(scores, tile, a.mask);
     for (int64_t r = 0; r < rows; ++r)
-      update_row(scores + r * kKeyTile, static_cast<T>(a.scale), softmax.top[r], softmax.sum[r], &out(r, 0),
-                 first ? 0 : out.extent(1));
-    multiply<T>(read_only(s), read_only(tile_v), out, !first);
+      update_row(scores + r * kKeyTile, static_cast<T>(a.scale), softmax.top[r], softmax.sum[r], sums[r],
+                 first ? 0 : width);
+    small_product<T>(on_diagonal(tile) ? Part::lower_left : Part::whole, rows, width, tile.cols, {scores, kKeyTile, 1},
+                     vector_rows(arena, part(v, 0, tile.key, tile.cols)), sums, !first);
     first = false;
   });
   for (int64_t r = 0; r < rows; ++r) {
     const T inverse = 1 / softmax.sum[r];
-    for (int64_t d = 0; d < out.extent(1); ++d) out(r, d) *= inverse;
+    for (int64_t d = 0; d < out.extent(1); ++d) out(r, d) = sums[r][d] * inverse;
     lse[r] = softmax.top[r] + std::log(softmax.sum[r]);
   }
 }
@@ -84,10 +106,12 @@ void attention(const AttentionArgs& args, const Exec& exec) {
   const int64_t length = args.q.extent(1), heads = args.q.extent(2);
   const int64_t tiles = (length + kQueryTile - 1) / kQueryTile;
   with_real(args.q.dtype(), [&]<class T>(T) {
+    const Arena::Scope scope(thread_arena());
+    const TurnedKeys<T> keys(args.k, thread_arena());
     // neighbours share keys and values: all tiles of a head, then the next head
     parallel_for(args.q.extent(0) * heads * tiles, 1, [&](int64_t task, int64_t) {
       const int64_t query = task % tiles * kQueryTile, head = task / tiles % heads, sequence = task / tiles / heads;
-      attend<T>(args, sequence, head, query, std::min(kQueryTile, length - query));
+      attend<T>(args, keys, sequence, head, query, std::min(kQueryTile, length - query));
     });
   });
 }

@@ -1,7 +1,6 @@
 #include "core/kernels/attention.h"
 #include "core/kernels/attention_tiles.h"
 #include "core/kernels/cpu_only.h"
-#include "core/kernels/gemm.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -26,11 +25,6 @@ static HeadViews<T> views_of(const AttentionBackwardArgs& a, int64_t sequence, i
           .lse = a.saved.lse.select(0, sequence).select(0, head).template as<T>()};
 }
 
-template <class T>
-static void clear(View<T, 2> v) {
-  for (int64_t i = 0; i < v.extent(0); ++i) std::fill_n(&v(i, 0), v.extent(1), T(0));
-}
-
 // scores → weights p;  dp → ds = scale · p · (dp - out·dout)
 template <class T>
 static void weigh_row(T* scores, T* dp, T scale, T lse, T along) {
@@ -41,31 +35,83 @@ static void weigh_row(T* scores, T* dp, T scale, T lse, T along) {
   }
 }
 
+// One key head of one sequence: what its query heads share.
 template <class T>
-static void backward_queries(const HeadViews<T>& h, int64_t query, int64_t rows, T scale, CausalMask mask) {
-  alignas(64) T scores[kQueryTile * kKeyTile];
-  alignas(64) T dp[kQueryTile * kKeyTile] = {};  // columns past the last key are never written: finite
-  T along[kQueryTile];
+struct KeyHead {
+  Rows<T> keys_turned, values_turned;  // [dim or value_dim, length]
+  Rows<const T> keys;                  // [length, whole vectors]
+  Rows<T> dk, dv;                      // [length, whole vectors]: sums over the query heads
+  T *scores, *dp;                      // [kQueryTile, kKeyTile]
+
+  KeyHead(const HeadViews<T>& h, Arena& arena) : keys(vector_rows(arena, read_only(h.k))) {
+    const int64_t length = h.k.extent(0), stride = turned_stride<T>(length);
+    const auto sums = [&](int64_t dim) {
+      const int64_t width = round_up(dim, kLanes<T>);
+      const Rows<T> rows{take<T>(arena, length * width), width};
+      std::fill_n(rows.data, length * width, T(0));
+      return rows;
+    };
+    const auto turn = [&](View<T, 2> v) {
+      const Rows<T> rows{take<T>(arena, round_up(v.extent(1), kLanes<T>) * stride), stride};
+      turn_rows<T>(read_only(v), rows);
+      return rows;
+    };
+    keys_turned = turn(h.k);
+    values_turned = turn(h.v);
+    dk = sums(h.k.extent(1));
+    dv = sums(h.v.extent(1));
+    scores = take<T>(arena, kQueryTile * kKeyTile);
+    dp = take<T>(arena, kQueryTile * kKeyTile);
+    std::fill_n(dp, kQueryTile * kKeyTile, T(0));  // what a tile does not write must be finite
+  }
+};
+
+template <class T>
+static Left<T> left(View<const T, 2> v) {
+  return {v.data, v.stride(0), v.stride(1)};
+}
+template <class T>
+static Rows<const T> constant(Rows<T> rows) {
+  return {rows.data, rows.row};
+}
+
+template <class T>
+static void backward_queries(const HeadViews<T>& h, const KeyHead<T>& key_head, int64_t query, int64_t rows, T scale,
+                             CausalMask mask) {
+  Arena& arena = thread_arena();
+  const Arena::Scope scope(arena);
   const auto q = read_only(part(h.q, 0, query, rows)), dout = read_only(part(h.dout, 0, query, rows));
   const auto out = part(h.out, 0, query, rows), dq = part(h.dq, 0, query, rows);
+  const Rows<const T> q_rows = vector_rows(arena, q), dout_rows = vector_rows(arena, dout);
+  const int64_t width = key_head.dk.row, value_width = key_head.dv.row;
+  const Rows<T> dq_sum{take<T>(arena, rows * width), width};
+  T along[kQueryTile];
   for (int64_t r = 0; r < rows; ++r) {
     along[r] = 0;
     for (int64_t d = 0; d < out.extent(1); ++d) along[r] += out(r, d) * dout(r, d);
   }
+  T *const scores = key_head.scores, *const dp = key_head.dp;
   bool first = true;
   for_each_key_tile(query, rows, mask, [&](const ScoreTile& tile) {
-    const auto k = part(h.k, 0, tile.key, tile.cols), v = part(h.v, 0, tile.key, tile.cols);
-    const auto p = score_matrix(scores, tile), ds = score_matrix(dp, tile);
-    multiply<T>(q, turned(read_only(k)), p);
-    multiply<T>(dout, turned(read_only(v)), ds);
+    score_tile<T>(tile, left(q), q.extent(1), constant(key_head.keys_turned), scores);
+    score_tile<T>(tile, left(dout), dout.extent(1), constant(key_head.values_turned), dp);
     mask_scores(scores, tile, mask);
     for (int64_t r = 0; r < rows; ++r)
       weigh_row(scores + r * kKeyTile, dp + r * kKeyTile, scale, h.lse[query + r], along[r]);
-    multiply<T>(turned(read_only(p)), dout, part(h.dv, 0, tile.key, tile.cols), true);
-    multiply<T>(turned(read_only(ds)), q, part(h.dk, 0, tile.key, tile.cols), true);
-    multiply<T>(read_only(ds), read_only(k), dq, !first);
+    const Part by_key = on_diagonal(tile) ? Part::upper_left : Part::whole;
+    small_product<T>(by_key, tile.cols, value_width, rows, {scores, 1, kKeyTile}, dout_rows,
+                     {key_head.dv[tile.key], value_width}, true);
+    small_product<T>(by_key, tile.cols, width, rows, {dp, 1, kKeyTile}, q_rows, {key_head.dk[tile.key], width}, true);
+    small_product<T>(on_diagonal(tile) ? Part::lower_left : Part::whole, rows, width, tile.cols, {dp, kKeyTile, 1},
+                     {key_head.keys[tile.key], key_head.keys.row}, dq_sum, !first);
     first = false;
   });
+  for (int64_t r = 0; r < rows; ++r) std::copy_n(dq_sum[r], dq.extent(1), &dq(r, 0));
+}
+
+template <class T>
+static void copy_out(Rows<T> from, View<T, 2> to) {
+  for (int64_t i = 0; i < to.extent(0); ++i) std::copy_n(from[i], to.extent(1), &to(i, 0));
 }
 
 void attention_backward(const AttentionBackwardArgs& args, const Exec& exec) {
@@ -80,13 +126,17 @@ void attention_backward(const AttentionBackwardArgs& args, const Exec& exec) {
   with_real(saved.q.dtype(), [&]<class T>(T) {
     parallel_for(saved.q.extent(0) * kv_heads, 1, [&](int64_t task, int64_t) {
       const int64_t sequence = task / kv_heads, kv_head = task % kv_heads;
-      clear(head_of<T>(args.dk, sequence, kv_head));
-      clear(head_of<T>(args.dv, sequence, kv_head));
+      Arena& arena = thread_arena();
+      const Arena::Scope scope(arena);
+      const KeyHead<T> key_head(views_of<T>(args, sequence, kv_head * group, kv_head), arena);
       for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
         const HeadViews<T> views = views_of<T>(args, sequence, head, kv_head);
         for (int64_t query = 0; query < length; query += kQueryTile)
-          backward_queries(views, query, std::min(kQueryTile, length - query), static_cast<T>(saved.scale), saved.mask);
+          backward_queries(views, key_head, query, std::min(kQueryTile, length - query), static_cast<T>(saved.scale),
+                           saved.mask);
       }
+      copy_out(key_head.dk, head_of<T>(args.dk, sequence, kv_head));
+      copy_out(key_head.dv, head_of<T>(args.dv, sequence, kv_head));
     });
   });
 }

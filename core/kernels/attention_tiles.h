@@ -5,7 +5,7 @@
 
 #include "core/kernels/attention.h"
 #include "core/kernels/matrix_view.h"
-#include "core/kernels/vector_math.h"
+#include "core/kernels/small_product.h"
 
 // What forward and backward of attention share: which tiles of scores exist, and which of their entries are masked.
 namespace hyscale::kernels {
@@ -54,10 +54,39 @@ View<T, 2> head_of(const Tensor& tensor, int64_t sequence, int64_t head) {
   return tensor.select(0, sequence).select(1, head).view<T, 2>();
 }
 
-/// Scores of a tile: kKeyTile apart, `cols` wide.
+/// What of a tile's products is wanted: on the diagonal a query sees no later key.
+inline bool on_diagonal(const ScoreTile& tile) { return tile.key == tile.query; }
+static_assert(kQueryTile == kKeyTile, "tiles meet the diagonal in corners");
+
+/// The rows of `v` where they are when whole vectors can be read from them, else a padded copy in `arena`.
 template <class T>
-View<T, 2> score_matrix(T* scores, const ScoreTile& tile) {
-  return {scores, {tile.rows, tile.cols}, {kKeyTile, 1}};
+Rows<const T> vector_rows(Arena& arena, View<const T, 2> v) {
+  const int64_t width = round_up(v.extent(1), kLanes<T>);
+  if (v.extent(1) == width && v.stride(1) == 1) return {v.data, v.stride(0)};
+  const Rows<T> copy{take<T>(arena, v.extent(0) * width), width};
+  pack_rows<T>(v.extent(0), v.extent(1), {v.data, v.stride(0)}, copy, [](int64_t) { return T(1); });
+  return {copy.data, width};
+}
+
+/// Elements between the rows of a turned [length, dim] matrix.
+template <class T>
+int64_t turned_stride(int64_t length) {
+  return row_stride(dtype_of<T>(), round_up(length, kLanes<T>));
+}
+
+/// [length, dim] as [dim, length]: what scores are multiplied with. `to` holds round_up(dim, kLanes) rows.
+template <class T>
+void turn_rows(View<const T, 2> v, Rows<T> to) {
+  Arena& arena = thread_arena();
+  const Arena::Scope scope(arena);
+  transpose<T>(v.extent(0), v.extent(1), vector_rows(arena, v), to);
+}
+
+/// scores [rows, cols] = queries · keysᵀ, kKeyTile apart, whole vectors; on the diagonal only what a query sees.
+template <class T>
+void score_tile(const ScoreTile& tile, Left<T> queries, int64_t dim, Rows<const T> keys_turned, T* scores) {
+  small_product<T>(on_diagonal(tile) ? Part::lower_result : Part::whole, tile.rows, round_up(tile.cols, kLanes<T>), dim,
+                   queries, {keys_turned.data + tile.key, keys_turned.row}, {scores, kKeyTile}, false);
 }
 
 /// Throws ShapeError when q, k, v, out or lse disagree.

@@ -6,7 +6,7 @@
 namespace hyscale::kernels {
 
 /// out = alpha · a·b, or out += alpha · a·b. A leading batch axis (any stride) makes one product per entry. f32 or f64,
-/// all alike. In every matrix at least one of the two last strides is 1; the rows of `out` have unit stride.
+/// all alike. The rows of `out` have unit stride; `a` and `b` may have any, and are read fastest along one of 1.
 struct GemmArgs {
   Tensor out;                // [m, n] or [batch, m, n]  written; overlaps no input
   Tensor a;                  // [m, k] or [batch, m, k]; [.., k, m] with transpose_a
@@ -22,10 +22,6 @@ struct GemmArgs {
 /// Throws ShapeError if shapes, dtypes or strides break the contract, ConfigError on a device without a twin
 /// (cpu_only.h); `out` is then untouched.
 void gemm(const GemmArgs& args, const Exec& exec);
-
-/// One product on the calling thread, for kernels that are parallel around it. Same contract, unchecked.
-template <class T>
-void multiply(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate = false, T alpha = 1);
 
 /// What `gemm` must compute: plain loops, each element one sum in double. Any strides. For tests.
 void reference_gemm(const GemmArgs& args);

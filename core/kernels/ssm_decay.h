@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/kernels/ssm_product.h"
+#include "core/kernels/small_product.h"
 
 namespace hyscale::kernels {
 

@@ -1,0 +1,130 @@
+#include "core/kernels/packed_product.h"
+
+#include <algorithm>
+
+#include "core/kernels/matrix_view.h"
+#include "core/kernels/small_product.h"
+#include "core/tensor/parallel_for.h"
+
+namespace hyscale::kernels {
+namespace {
+
+constexpr int64_t kDepth = 256;      // of one pass of the micro-kernel: a panel of b (16 KB) fills half of L1
+constexpr int64_t kTaskRows = 96;    // 16 tiles; their part of `a` stays in L2
+constexpr int64_t kTaskPanels = 32;  // when rows alone make few tasks
+constexpr int64_t kFewTasks = 32;
+constexpr int64_t kPacked = int64_t{1} << 22;  // elements of b packed at once
+
+template <class T>
+inline constexpr int64_t kPanel = 2 * kLanes<T>;  // columns of a tile
+
+/// Columns first … of b[k, n], `width` of them, scaled, as [k][kPanel]; what is missing to kPanel is 0.
+template <class T>
+void pack_panel(View<const T, 2> b, int64_t first, T alpha, T* to) {
+  const int64_t depth = b.extent(0), width = std::min(kPanel<T>, b.extent(1) - first);
+  const Rows<T> panel{to, kPanel<T>};
+  if (b.stride(1) == 1 && width == kPanel<T>) {
+    for (int64_t k = 0; k < depth; ++k) {
+      const T* from = &b(k, first);
+      for (int64_t v = 0; v < kPanel<T>; v += kLanes<T>) store(panel[k] + v, alpha * load(from + v));
+    }
+    return;
+  }
+  const int64_t turned_depth = b.stride(0) == 1 && width == kPanel<T> ? depth / kLanes<T> * kLanes<T> : 0;
+  transpose<T>(width, turned_depth, {&b(0, first), b.stride(1)}, panel);
+  if (alpha != 1)
+    for (int64_t i = 0; i < turned_depth * kPanel<T>; i += kLanes<T>) store(to + i, alpha * load(to + i));
+  for (int64_t k = turned_depth; k < depth; ++k)
+    for (int64_t j = 0; j < kPanel<T>; ++j) panel[k][j] = j < width ? alpha * b(k, first + j) : T(0);
+}
+
+/// Blocks of kProductRows rows of `a`, each as [depth][kProductRows]; rows that are missing in the last block are 0.
+template <class T>
+void pack_rows_of(View<const T, 2> a, T* to) {
+  const int64_t rows = a.extent(0), depth = a.extent(1);
+  for (int64_t i = 0; i < rows; i += kProductRows, to += kProductRows * depth) {
+    const int64_t count = std::min(kProductRows, rows - i);
+    for (int64_t k = 0; k < depth; ++k) {
+      T* const of_k = to + k * kProductRows;
+      const T* const from = &a(i, k);
+      for (int64_t r = 0; r < kProductRows; ++r) of_k[r] = r < count ? from[r * a.stride(0)] : T(0);
+    }
+  }
+}
+
+/// One tile at the right edge: through a full one of our own.
+template <class T, int R>
+void edge_tile(int64_t depth, Left<T> a, const T* panel, Rows<T> out, int64_t width, bool add) {
+  alignas(64) T tile[R * kPanel<T>] = {};
+  const Rows<T> rows{tile, kPanel<T>};
+  if (add)
+    for (int64_t r = 0; r < R; ++r) std::copy_n(out[r], width, rows[r]);
+  product_tile<T, R, 2>(depth, a, panel, kPanel<T>, rows, add);
+  for (int64_t r = 0; r < R; ++r) std::copy_n(rows[r], width, out[r]);
+}
+
+/// Rows of out += a block of rows of `a` (entry (i, k) at data[i·row + k·col] of its block) times one panel.
+template <class T>
+void multiply_panel(int64_t rows, int64_t depth, Left<T> a, int64_t a_block, const T* panel, Rows<T> out, int64_t width,
+                    bool add) {
+  for (int64_t i = 0; i < rows; i += kProductRows, a.data += a_block) {
+    const Rows<T> to{out[i], out.row};
+    with_rows(std::min(kProductRows, rows - i), [&](auto count) {
+      if (width == kPanel<T>)
+        product_tile<T, count, 2>(depth, a, panel, kPanel<T>, to, add);
+      else
+        edge_tile<T, count>(depth, a, panel, to, width, add);
+    });
+  }
+}
+
+/// One block of rows against panels first … last.
+template <class T>
+void multiply_block(View<const T, 2> a, const T* panels, int64_t first, int64_t last, View<T, 2> out, bool accumulate) {
+  Arena& arena = thread_arena();
+  const Arena::Scope scope(arena);
+  const int64_t rows = a.extent(0), k = a.extent(1);
+  const bool pack = a.stride(1) != 1;
+  T* const packed = pack ? take<T>(arena, round_up(rows, kProductRows) * std::min(k, kDepth)) : nullptr;
+  for (int64_t begin = 0; begin < k; begin += kDepth) {
+    const int64_t depth = std::min(kDepth, k - begin);
+    if (pack) pack_rows_of(part(a, 1, begin, depth), packed);
+    const Left<T> left = pack ? Left<T>{packed, 1, kProductRows} : Left<T>{&a(0, begin), a.stride(0), 1};
+    const int64_t block = pack ? kProductRows * depth : kProductRows * a.stride(0);
+    for (int64_t p = first; p < last; ++p)
+      multiply_panel(rows, depth, left, block, panels + (p * k + begin) * kPanel<T>,
+                     Rows<T>{&out(0, p * kPanel<T>), out.stride(0)}, std::min(kPanel<T>, out.extent(1) - p * kPanel<T>),
+                     accumulate || begin > 0);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void packed_product(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate, T alpha) {
+  const int64_t m = out.extent(0), n = out.extent(1), k = a.extent(1);
+  const int64_t panels = (n + kPanel<T> - 1) / kPanel<T>, blocks = (m + kTaskRows - 1) / kTaskRows;
+  const int64_t most = std::max(kDepth, kPacked / (panels * kPanel<T>) / kDepth * kDepth);
+  const int64_t wide = blocks < kFewTasks ? kTaskPanels : panels, groups = (panels + wide - 1) / wide;
+  Arena& arena = thread_arena();
+  const Arena::Scope scope(arena);
+  T* const packed = take<T>(arena, panels * kPanel<T> * std::min(k, most));
+  for (int64_t begin = 0; begin < k; begin += most) {
+    const int64_t depth = std::min(most, k - begin);
+    const auto b_part = part(b, 0, begin, depth), a_part = part(a, 1, begin, depth);
+    parallel_for(panels, std::max<int64_t>(1, 32768 / (depth * kPanel<T>)), [&](int64_t first, int64_t last) {
+      for (int64_t p = first; p < last; ++p)
+        pack_panel<T>(b_part, p * kPanel<T>, alpha, packed + p * depth * kPanel<T>);
+    });
+    parallel_for(blocks * groups, 1, [&](int64_t task, int64_t) {
+      const int64_t row = task / groups * kTaskRows, rows = std::min(kTaskRows, m - row), first = task % groups * wide;
+      multiply_block<T>(part(a_part, 0, row, rows), packed, first, std::min(panels, first + wide),
+                        part(out, 0, row, rows), accumulate || begin > 0);
+    });
+  }
+}
+
+template void packed_product<float>(View<const float, 2>, View<const float, 2>, View<float, 2>, bool, float);
+template void packed_product<double>(View<const double, 2>, View<const double, 2>, View<double, 2>, bool, double);
+
+}  // namespace hyscale::kernels
