@@ -43,11 +43,9 @@ inline constexpr int64_t kProductRows = 6;
 
 template <class T, int R, int C>
 inline void product_tile(int64_t k, Left<T> a, const T* b, int64_t b_row, Rows<T> c, bool add) {
-  Vec<T> sum[R][C];
+  Vec<T> sum[R][C]{};
 #pragma GCC unroll 6
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int v = 0; v < C; ++v) sum[r][v] = add ? load(c[r] + v * kLanes<T>) : Vec<T>{};
+  for (int r = 0; r < R; ++r) __builtin_prefetch(c[r], 1);  // needed when the sums are done
   const T* left = a.data;
   for (; k > 0; --k, left += a.col, b += b_row) {
     Vec<T> right[C];
@@ -63,7 +61,10 @@ inline void product_tile(int64_t k, Left<T> a, const T* b, int64_t b_row, Rows<T
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < C; ++v) store(c[r] + v * kLanes<T>, sum[r][v]);
+    for (int v = 0; v < C; ++v) {
+      T* const to = c[r] + v * kLanes<T>;
+      store(to, add ? load(to) + sum[r][v] : sum[r][v]);
+    }
 }
 
 template <class T, int R>
