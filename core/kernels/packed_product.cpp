@@ -10,10 +10,9 @@
 namespace hyscale::kernels {
 namespace {
 
-constexpr int64_t kDepth = 256;      // of one pass of the micro-kernel: a panel of b (16 KB) fills half of L1
-constexpr int64_t kTaskRows = 192;   // their part of `a` (192 KB) stays in L2
-constexpr int64_t kTaskPanels = 32;  // when rows alone make few tasks
-constexpr int64_t kFewTasks = 32;
+constexpr int64_t kDepth = 256;                // of one pass of the micro-kernel: a panel of b (16 KB) fills half of L1
+constexpr int64_t kTaskRows = 192;             // their part of `a` (192 KB) stays in L2
+constexpr int64_t kTaskPanels = 32;            // a task's part of `out` (384 KB) stays in L2 from one depth to the next
 constexpr int64_t kPacked = int64_t{1} << 22;  // elements of b packed at once
 
 template <class T>
@@ -39,19 +38,24 @@ void pack_panel(View<const T, 2> b, int64_t first, T alpha, T* to) {
     for (int64_t j = 0; j < kPanel<T>; ++j) panel[k][j] = j < width ? alpha * b(k, first + j) : T(0);
 }
 
-/// Blocks of kProductRows rows of `a`, each as [depth][kProductRows]; rows that are missing in the last block are 0.
+/// Blocks of kProductRows rows of `a`, each as [depth][kProductRows]; rows that are missing in the last block are 0. A
+/// few columns of all blocks at a time: they lie side by side in `a` and are fetched once.
 template <class T>
 void pack_rows_of(View<const T, 2> a, T* to) {
+  constexpr int64_t kAtOnce = 16;
   const int64_t rows = a.extent(0), depth = a.extent(1);
-  for (int64_t i = 0; i < rows; i += kProductRows, to += kProductRows * depth) {
-    const int64_t count = std::min(kProductRows, rows - i);
-    for (int64_t k = 0; k < depth; ++k) {
-      T* const of_k = to + k * kProductRows;
-      const T* const from = &a(i, k);
-      if (count == kProductRows && a.stride(0) == 1)
-        std::memcpy(of_k, from, kProductRows * sizeof(T));
-      else
-        for (int64_t r = 0; r < kProductRows; ++r) of_k[r] = r < count ? from[r * a.stride(0)] : T(0);
+  for (int64_t begin = 0; begin < depth; begin += kAtOnce) {
+    const int64_t end = std::min(depth, begin + kAtOnce);
+    for (int64_t i = 0; i < rows; i += kProductRows) {
+      const int64_t count = std::min(kProductRows, rows - i);
+      for (int64_t k = begin; k < end; ++k) {
+        T* const of_k = to + i * depth + k * kProductRows;
+        const T* const from = &a(i, k);
+        if (count == kProductRows && a.stride(0) == 1)
+          std::memcpy(of_k, from, kProductRows * sizeof(T));
+        else
+          for (int64_t r = 0; r < kProductRows; ++r) of_k[r] = r < count ? from[r * a.stride(0)] : T(0);
+      }
     }
   }
 }
@@ -121,7 +125,7 @@ void packed_product(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool
   const int64_t m = out.extent(0), n = out.extent(1), k = a.extent(1);
   const int64_t panels = (n + kPanel<T> - 1) / kPanel<T>, blocks = (m + kTaskRows - 1) / kTaskRows;
   const int64_t most = std::max(kDepth, kPacked / (panels * kPanel<T>) / kDepth * kDepth);
-  const int64_t wide = blocks < kFewTasks ? kTaskPanels : panels, groups = (panels + wide - 1) / wide;
+  const int64_t groups = (panels + kTaskPanels - 1) / kTaskPanels;
   Arena& arena = thread_arena();
   const Arena::Scope scope(arena);
   T* const packed = take<T>(arena, panels * kPanel<T> * std::min(k, most));
@@ -133,8 +137,9 @@ void packed_product(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool
         pack_panel<T>(b_part, p * kPanel<T>, alpha, packed + p * depth * kPanel<T>);
     });
     parallel_for(blocks * groups, 1, [&](int64_t task, int64_t) {
-      const int64_t row = task / groups * kTaskRows, rows = std::min(kTaskRows, m - row), first = task % groups * wide;
-      multiply_block<T>(part(a_part, 0, row, rows), packed, first, std::min(panels, first + wide),
+      const int64_t row = task / groups * kTaskRows, rows = std::min(kTaskRows, m - row),
+                    first = task % groups * kTaskPanels;
+      multiply_block<T>(part(a_part, 0, row, rows), packed, first, std::min(panels, first + kTaskPanels),
                         part(out, 0, row, rows), accumulate || begin > 0);
     });
   }
