@@ -53,8 +53,10 @@ class JsonNode {
     for (const auto& [key, ignored] : value_.items())
       if (std::find(known.begin(), known.end(), key) == known.end()) at(key.c_str()).complain("is not supported");
   }
-  void complain(std::string what, std::string remedy = "") const {
-    problems_.add({.what = fmt::format("{} {}", path_.empty() ? "the file" : path_, what),
+  void complain(const std::string& what, std::string remedy = "") const { complain_of("", what, std::move(remedy)); }
+  /// Of a part of the value, such as "[17]".
+  void complain_of(const std::string& part, const std::string& what, std::string remedy = "") const {
+    problems_.add({.what = fmt::format("{}{} {}", path_.empty() ? "the file" : path_, part, what),
                    .remedy = std::move(remedy),
                    .at = {file_}});
   }

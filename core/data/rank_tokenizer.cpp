@@ -37,6 +37,16 @@ BpeModel model_of(const std::vector<std::string>& tokens) {
   return model;
 }
 
+SplitPattern pattern_of(const RankPreset* preset, const RankFile& file, const std::string& path) {
+  try {
+    return SplitPattern(preset ? preset->pattern : file.pattern, RegexFlavour::rust);
+  } catch (const ConfigError& e) {
+    Problem problem = e.problems().at(0);
+    problem.at = {path};
+    throw ConfigError(problem);
+  }
+}
+
 void add_special(const RankFile& file, const RankPreset* preset, BpeParts& parts, const std::string& path,
                  Problems& problems) {
   const auto last = static_cast<int64_t>(file.tokens.size()) - 1;
@@ -86,8 +96,7 @@ std::unique_ptr<Tokenizer> load_ranks(std::string content, const std::string& pa
   BpeParts parts{.kind = "tiktoken", .file_name = "tokenizer.tiktoken"};
   add_special(file, preset, parts, path, problems);
   problems.throw_if_any();
-  parts.pre_tokenizer.add(SplitStage{SplitPattern(preset ? preset->pattern : file.pattern, RegexFlavour::rust),
-                                     SplitBehavior::isolated, false});
+  parts.pre_tokenizer.add(SplitStage{pattern_of(preset, file, path), SplitBehavior::isolated, false});
   if (preset && preset->nfc)
     parts.normalizers.push_back([](std::string& text) { text = normalized(Normalization::nfc, text); });
   parts.model = model_of(file.tokens);

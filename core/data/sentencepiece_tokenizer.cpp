@@ -5,23 +5,11 @@
 #include "core/base/error.h"
 #include "core/data/load_tokenizer.h"
 #include "core/data/pool.h"
-#include "core/data/sentencepiece_traits.h"
+#include "core/data/sentencepiece_model.h"
 #include "core/data/word_cache.h"
 
 namespace hyscale::data {
 namespace {
-
-constexpr std::string_view kSpace = "▁";  // how SentencePiece writes a space
-
-bool begins_with_space(std::string_view text) { return text.starts_with(' ') || text.starts_with(kSpace); }
-
-// Bytes of the first word of `text`: spaces, and what follows them up to the next space.
-size_t word_length(std::string_view text) {
-  size_t at = 0;
-  while (begins_with_space(text.substr(at))) at += text[at] == ' ' ? 1 : kSpace.size();
-  while (at < text.size() && !begins_with_space(text.substr(at))) ++at;
-  return at;
-}
 
 class SentencePieceTokenizer final : public Tokenizer {
  public:
@@ -42,7 +30,7 @@ class SentencePieceTokenizer final : public Tokenizer {
                          .why = "documents begin with BOS and end with EOS",
                          .remedy = "train it with --bos_id and --eos_id, name pieces with --bos and --eos, or use "
                                    "bpe:4096"});
-    by_words_ = words_are_independent();
+    words_ = word_model(read_sentencepiece(model_));
   }
   std::string kind() const override { return "bpe"; }
   int64_t vocabulary() const override { return processor_.GetPieceSize(); }
@@ -51,16 +39,10 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::string file_name() const override { return "tokenizer.model"; }
   std::string file_content() const override { return model_; }
   void encode(std::string_view text, std::vector<int32_t>& ids) const override {
-    const Pool<WordCache>::Lease cache(caches_);
-    while (!text.empty()) {
-      const std::string_view word = text.substr(0, by_words_ ? word_length(text) : text.size());
-      const auto known = cache->find(word);
-      if (known.empty())
-        encode_new(word, *cache, ids);
-      else
-        ids.insert(ids.end(), known.begin(), known.end());
-      text.remove_prefix(word.size());
-    }
+    if (words_) return encode_words(text, ids);
+    std::vector<int> found;
+    check(processor_.Encode(text, &found));
+    ids.insert(ids.end(), found.begin(), found.end());
   }
   std::string decode(std::span<const int32_t> ids) const override {
     std::string text;
@@ -80,31 +62,36 @@ class SentencePieceTokenizer final : public Tokenizer {
       throw ConfigError({.what = fmt::format("{} {}: {} has no such piece for {}", flag, asked, path, what)});
     return id;
   }
-  // A text may be encoded word by word when every piece lies inside a word: byte pairs then merge inside words alone,
-  // in the same order. A unigram model's sums over words could round differently, and a prefix belongs to whole texts.
-  bool words_are_independent() const {
-    const SentencePieceTraits traits = sentencepiece_traits(model_);
-    if (!traits.byte_pairs || !traits.identity || traits.dummy_prefix || traits.removes_extra_spaces ||
-        !traits.escapes_spaces || processor_.PieceToId(kSpace) == processor_.unk_id())
-      return false;
-    for (int id = 0; id < processor_.GetPieceSize(); ++id) {
-      const std::string& piece = processor_.IdToPiece(id);
-      if (word_length(piece) != piece.size() || piece.find(' ') != std::string::npos) return false;
+  void encode_words(std::string_view text, std::vector<int32_t>& ids) const {
+    const Pool<Workspace>::Lease work(workspaces_);
+    while (!text.empty()) {
+      const std::string_view word = text.substr(0, sentencepiece_word(text));
+      std::span<const int32_t> found = work->cache.find(word);
+      if (found.empty()) {
+        words_->encode(escaped(word, work->escaped), work->model);
+        found = work->model.tokens;
+        work->cache.store(word, found);
+      }
+      ids.insert(ids.end(), found.begin(), found.end());
+      text.remove_prefix(word.size());
     }
-    return true;
   }
-  void encode_new(std::string_view text, WordCache& cache, std::vector<int32_t>& ids) const {
-    std::vector<int> found;
-    check(processor_.Encode(text, &found));
-    cache.store(text, found);
-    ids.insert(ids.end(), found.begin(), found.end());
+  static const std::string& escaped(std::string_view word, std::string& out) {
+    out.clear();
+    for (const char c : word) c == ' ' ? out.append(kSentencePieceSpace) : out.append(1, c);
+    return out;
   }
 
+  struct Workspace {
+    WordCache cache{};
+    BpeModel::Scratch model{};
+    std::string escaped{};
+  };
   std::string model_;
   sentencepiece::SentencePieceProcessor processor_;
   int32_t bos_ = -1, eos_ = -1;
-  bool by_words_ = false;
-  mutable Pool<WordCache> caches_;
+  std::optional<BpeModel> words_;  // of models whose words can be encoded one by one
+  mutable Pool<Workspace> workspaces_;
 };
 
 }  // namespace

@@ -15,8 +15,8 @@ class Listed {
   ~Listed() {
     if (count_ > kListed) node_.complain(fmt::format("has {} more problems of this kind", count_ - kListed));
   }
-  void complain(const std::string& what) {
-    if (++count_ <= kListed) node_.complain(what);
+  void complain(const std::string& part, const std::string& what) {
+    if (++count_ <= kListed) node_.complain_of(part, what);
   }
 
  private:
@@ -31,14 +31,14 @@ WordIds read_ids(const JsonNode& vocab) {
   std::unordered_map<int32_t, const std::string*> owners;
   for (const auto& [token, value] : vocab.value().items()) {
     if (!value.is_number_unsigned() || value.template get<uint64_t>() >= uint64_t{kLargestVocabulary}) {
-      listed.complain(fmt::format("gives '{}' the id {}, which is none between 0 and {}", token, value.dump(),
-                                  kLargestVocabulary - 1));
+      listed.complain("", fmt::format("gives '{}' the id {}, which is none between 0 and {}", token, value.dump(),
+                                      kLargestVocabulary - 1));
       continue;
     }
     const auto id = static_cast<int32_t>(value.template get<int64_t>());
     const auto [place, ignored] = ids.emplace(token, id);
     const auto [owner, is_new] = owners.emplace(id, &place->first);
-    if (!is_new) listed.complain(fmt::format("gives the id {} to '{}' and to '{}'", id, *owner->second, token));
+    if (!is_new) listed.complain("", fmt::format("gives the id {} to '{}' and to '{}'", id, *owner->second, token));
   }
   if (ids.empty()) vocab.complain("is empty");
   return ids;
@@ -65,13 +65,13 @@ MergeTable read_merges(const JsonNode& merges, const WordIds& ids, Made&& made) 
   for (size_t i = 0; i < list.size(); ++i) {
     const auto pair = sides(list[i]);
     if (!pair) {
-      listed.complain(fmt::format("[{}] is {}, no pair of tokens", i, list[i].dump()));
+      listed.complain(fmt::format("[{}]", i), fmt::format("is {}, no pair of tokens", list[i].dump()));
       continue;
     }
     const auto id_of = [&](const std::string& token) {
       const auto found = ids.find(token);
       if (found != ids.end()) return found->second;
-      listed.complain(fmt::format("[{}] names '{}', which model.vocab does not hold", i, token));
+      listed.complain(fmt::format("[{}]", i), fmt::format("names '{}', which model.vocab does not hold", token));
       return -1;
     };
     const std::string whole = pair->first + pair->second;

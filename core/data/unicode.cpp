@@ -1,10 +1,12 @@
 #include "core/data/unicode.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <memory>
 #include <utf8proc.h>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/data/unicode_tables.h"
@@ -69,6 +71,31 @@ utf8proc_option_t options(Normalization form) {
   return UTF8PROC_STABLE;
 }
 
+// Characters that stay as they are in NFC and do not combine with the one before: most text is made of them.
+std::vector<bool> calm_characters() {
+  std::vector<bool> calm(0x110000, true);
+  for (utf8proc_int32_t c = 0x300; c < 0x110000; ++c) {
+    if (utf8proc_get_property(c)->combining_class != 0) calm[static_cast<size_t>(c)] = false;
+    std::array<utf8proc_int32_t, 32> parts{};
+    int last_class = 0;
+    const auto count = utf8proc_decompose_char(c, parts.data(), parts.size(), UTF8PROC_DECOMPOSE, &last_class);
+    if (count == 1 && parts[0] == c) continue;
+    calm[static_cast<size_t>(c)] = c >= 0xAC00 && c <= 0xD7A3;  // Hangul syllables are made of letters, and stay
+    for (utf8proc_ssize_t i = 0; i < count; ++i) {
+      const auto part = static_cast<size_t>(parts[static_cast<size_t>(i)]);
+      if (part >= 0x300) calm[part] = false;
+    }
+  }
+  for (const CodeRange& range : young_table())
+    for (char32_t c = range.first; c <= range.last; ++c) calm[c] = false;
+  return calm;
+}
+
+bool is_calm(char32_t character) {
+  static const std::vector<bool> calm = calm_characters();
+  return calm[character];
+}
+
 void append_normalized(Normalization form, std::string_view text, std::string& out) {
   utf8proc_uint8_t* mapped = nullptr;
   const utf8proc_ssize_t length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
@@ -131,15 +158,30 @@ bool with_stand_ins(std::string_view text, std::string& out) {
 std::string normalized(Normalization form, std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  size_t done = 0;
-  for (size_t at = skip_ascii(text, 0); at < text.size(); at = skip_ascii(text, at)) {
+  const bool composed = form == Normalization::nfc;
+  size_t done = 0;             // copied or normalised up to here
+  size_t pending = text.npos;  // where characters begin that have to be normalised together
+  size_t previous = 0;
+  const auto flush = [&](size_t end) {
+    if (pending != text.npos) append_normalized(form, text.substr(pending, end - pending), out), done = end;
+    pending = text.npos;
+  };
+  for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
-    if (!young().find(next_character(text, at))) continue;
-    append_normalized(form, text.substr(done, begin - done), out);
-    out.append(text, begin, at - begin);
-    done = at;
+    const char32_t character = next_character(text, at);
+    if (composed ? is_calm(character) : character < 0x80) {
+      flush(begin);
+    } else if (young().find(character)) {
+      flush(begin);
+      out.append(text, done, at - done), done = at;
+    } else if (pending == text.npos) {
+      pending = std::max(done, previous);  // it may change the character before
+      out.append(text, done, pending - done);
+    }
+    previous = begin;
   }
-  append_normalized(form, text.substr(done), out);
+  flush(text.size());
+  out.append(text, done);
   return out;
 }
 

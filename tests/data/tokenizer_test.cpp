@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "core/base/error.h"
-#include "core/data/load_tokenizer.h"
+#include "core/base/files.h"
 #include "core/data/utf8.h"
 #include "tests/data/prepare_support.h"
+#include "tests/data/tokenizer_support.h"
 
 namespace hyscale::data {
 namespace {
@@ -30,12 +32,6 @@ std::vector<std::string> training_texts() {
     texts.push_back("The house number " + std::to_string(i * 37) + " stands by the river;\nits door is open to " +
                     std::to_string(i) + " guests.\n");
   return texts;
-}
-
-std::vector<int32_t> ids_of(const Tokenizer& tokenizer, const std::string& text) {
-  std::vector<int32_t> ids;
-  tokenizer.encode(text, ids);
-  return ids;
 }
 
 TEST(ByteTokenizer, GivesEveryTextBack) {
@@ -93,6 +89,46 @@ TEST(Tokenizer, ComesBackFromACorpusAndIsCheckedAgainstItsHash) {
 
   write_file_atomically(scratch / "corpus/tokenizer.model", "something else");
   EXPECT_THROW(open_tokenizer(prepared.manifest), DamagedFile);
+}
+
+TEST(Tokenizer, OfAnotherLibraryComesBackFromACorpusWithItsBosAndEos) {
+  const ScratchDirectory scratch;
+  for (const std::string name : {"llama3.json", "llama2.json", "own.tiktoken@llama3"}) {
+    const std::string out = scratch / name;
+    PrepareOptions options{.inputs = {scratch.write("a.jsonl", numbered_documents(200))},
+                           .tokenizer = fixture(name),
+                           .eos = name == "llama3.json" ? "<|eot_id|>" : "",
+                           .out = out,
+                           .validation_fraction = 0.2};
+    const auto prepared = prepare(options);
+    const auto given = load_tokenizer(options.tokenizer, {.eos = options.eos});
+    const auto kept = open_tokenizer(Corpus(out).manifest());
+    EXPECT_EQ(kept->bos(), given->bos());
+    EXPECT_EQ(kept->eos(), given->eos());
+    EXPECT_EQ(kept->vocabulary(), prepared.manifest.vocabulary);
+    EXPECT_EQ(ids_of(*kept, kAwkward[2]), ids_of(*given, kAwkward[2]));
+    const auto tokens = all_tokens(Corpus(out), true);
+    EXPECT_EQ(tokens.front(), given->bos());
+    EXPECT_EQ(tokens.back(), given->eos());
+    EXPECT_THAT(kept->decode(tokens), HasSubstr("tells of"));
+
+    options.tokenizer = out + "/" + kept->file_name(), options.out = scratch / (name + "-again");
+    EXPECT_EQ(prepare(options).manifest.identity.corpus_sha256, prepared.manifest.identity.corpus_sha256);
+  }
+}
+
+TEST(Tokenizer, ServesSeveralThreadsAtOnce) {
+  const auto tokenizer = load_fixture("llama3.json");
+  const std::string text = read_file(fixture("golden.jsonl")).substr(0, 20000);
+  const auto wanted = ids_of(*tokenizer, text);
+  std::vector<std::vector<int32_t>> found(4);
+  std::vector<std::thread> threads;
+  for (auto& ids : found)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5; ++i) ids.clear(), tokenizer->encode(text, ids);
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& ids : found) EXPECT_EQ(ids, wanted);
 }
 
 TEST(Utf8, FindsTheFirstBadByte) {
