@@ -23,6 +23,11 @@ struct RunSummary {
   double n = kMissing, d = kMissing, c = kMissing;  // parameters, tokens, FLOPs
   double loss = kMissing, standard_error = kMissing, bits_per_byte = kMissing;
   double seconds = kMissing;
+  struct CorpusLoss {
+    std::string corpus = {};
+    double loss = kMissing, standard_error = kMissing, bits_per_byte = kMissing;
+  };
+  std::vector<CorpusLoss> corpora = {};  // of a mixture
 };
 
 /// Training loss of one run, thinned to what a figure can show.

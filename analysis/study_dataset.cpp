@@ -35,6 +35,13 @@ double flops_of(const ResultRow& row, const std::string& convention) {
   return row.flops_with_head;
 }
 
+std::vector<RunSummary::CorpusLoss> corpora_of(const ResultRow& row) {
+  std::vector<RunSummary::CorpusLoss> corpora;
+  for (const storage::CorpusLossRow& part : row.corpora)
+    corpora.push_back({part.corpus, part.loss, part.standard_error, part.bits_per_byte});
+  return corpora;
+}
+
 std::vector<RunSummary> summaries(const std::vector<ResultRow>& rows, const Conventions& conventions) {
   std::vector<RunSummary> runs;
   for (const ResultRow& row : rows)
@@ -55,7 +62,8 @@ std::vector<RunSummary> summaries(const std::vector<ResultRow>& rows, const Conv
                     .loss = row.validation_loss,
                     .standard_error = row.standard_error,
                     .bits_per_byte = row.bits_per_byte,
-                    .seconds = row.busy_seconds});
+                    .seconds = row.busy_seconds,
+                    .corpora = corpora_of(row)});
   return runs;
 }
 
@@ -139,7 +147,8 @@ std::set<std::string> corpus_names(Dataset& data, const storage::Database& datab
   std::set<std::string> names;
   for (const storage::RunRow& run : database.runs(study)) {
     try {
-      names.insert(spec::parse_run_config(run.config, "run " + run.run_id).data.corpus);
+      for (const auto& share : spec::parse_run_config(run.config, "run " + run.run_id).data.shares())
+        names.insert(share.corpus);
     } catch (const Error& error) {
       data.problems.emplace_back(error.what());
     }

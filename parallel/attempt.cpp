@@ -1,6 +1,7 @@
 #include "parallel/attempt.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fmt/format.h>
 
@@ -25,9 +26,29 @@ void check_device(const TrainOptions& options, const spec::RunConfig& config) {
   problems.throw_if_any();
 }
 
-void check_vocabulary(const spec::RunConfig& config, const spec::CorpusManifest& manifest) {
-  if (auto problem = spec::vocabulary_problem(config.model.vocabulary, manifest))
-    throw ConfigError(std::move(*problem));
+void check_vocabulary(const spec::RunConfig& config, const spec::DataManifest& data) {
+  if (auto problem = spec::vocabulary_problem(config.model.vocabulary, data)) throw ConfigError(std::move(*problem));
+}
+
+/// A check, not a result: passing over the same text too often is mostly a mistake in the budget.
+void check_epochs(const TrainOptions& options, const spec::RunConfig& config, const data::Mixture& data) {
+  const auto epochs =
+      data.plan(config.model.context, batch_sequences(config), config.data.seed).epochs(config.train.steps());
+  Problems problems;
+  for (size_t i = 0; i < epochs.size(); ++i)
+    if (options.max_epochs > 0 && epochs[i] > options.max_epochs)
+      problems.add({.what = fmt::format("this run passes {:.2f} times over corpus {}, more than --max-epochs {:g}",
+                                        epochs[i], data.manifest().parts[i].name, options.max_epochs),
+                    .why = "text that is repeated many times teaches less than its tokens suggest",
+                    .remedy = fmt::format("train on fewer tokens, add text, or allow it with --max-epochs {:.0f}",
+                                          std::ceil(epochs[i]))});
+  problems.throw_if_any();
+}
+
+std::string directories(const spec::DataManifest& data) {
+  std::string text;
+  for (const auto& part : data.parts) text += (text.empty() ? "" : ", ") + part.corpus.directory;
+  return text;
 }
 
 std::set<int64_t> pinned_steps(const TrainOptions& options, const spec::TrainConfig& train) {
@@ -75,10 +96,10 @@ void prepare(Attempt& a) {
   const TrainOptions& options = a.options;
   spec::RunConfig config = spec::load_run_config(options.run_file, options.overrides);
   check_device(options, config);
-  const std::string directory = spec::corpus_directory(spec::store_directory(options.store), config.data.corpus);
-  a.corpus.emplace(directory);
-  check_vocabulary(config, a.corpus->manifest());
-  a.identity = identify(std::move(config), a.corpus->manifest().identity);
+  a.data.emplace(config.data, spec::store_directory(options.store));
+  check_vocabulary(config, a.data->manifest());
+  check_epochs(options, config, *a.data);
+  a.identity = identify(std::move(config), a.data->manifest().identity);
   a.mesh = make_mesh(a.world.ranks(), options.tp, a.identity.config);
   const ThreadPlan threads = set_threads(options.threads, a.world.local_ranks(), options.pin);
   a.plan = {.micro_batch = choose_micro_batch(a),
@@ -100,7 +121,7 @@ void prepare(Attempt& a) {
                                 {"cpu", cpu_model()},
                                 {"mpi", a.world.library()},
                                 {"placement", threads.how},
-                                {"corpus", directory},
+                                {"corpus", directories(a.data->manifest())},
                                 {"from", options.from},
                                 {"train_seed", std::to_string(a.identity.config.train.seed)},
                                 {"data_seed", std::to_string(a.identity.config.data.seed)}}};

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "core/base/clock.h"
-#include "core/data/corpus.h"
+#include "core/data/mixture.h"
 #include "parallel/execution.h"
 #include "parallel/mesh.h"
 #include "parallel/mpi_collective.h"
@@ -24,7 +24,7 @@ struct Attempt {
   const Clock& clock = Clock::system();
   StopRequest stop;  // listens from here on
   RunIdentity identity;
-  std::optional<data::Corpus> corpus;
+  std::optional<data::Mixture> data;
   Mesh mesh;
   Execution execution;
   TrainerPlan plan;

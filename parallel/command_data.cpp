@@ -7,16 +7,16 @@
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "core/base/yaml_reader.h"
 #include "core/data/prepare.h"
 #include "parallel/commands.h"
+#include "parallel/token_count.h"
 
 namespace hyscale::parallel {
 namespace {
 
 struct DataArguments {
   data::PrepareOptions options;
-  std::string validation_tokens;
+  std::string validation_tokens, vocabulary;
   bool json = false;
 };
 
@@ -43,14 +43,6 @@ class InterruptGuard {
   struct sigaction before_[2]{};
 };
 
-int64_t parse_tokens(const std::string& text) {
-  const auto count = parse_number(text);
-  if (!count || *count < 1 || *count > 1e15)
-    throw ConfigError(
-        {.what = fmt::format("--validation-tokens {} is no number of tokens", text), .remedy = "for instance 100K"});
-  return static_cast<int64_t>(*count);
-}
-
 void show(ProgressLine& line, const data::PrepareProgress& progress) {
   if (interrupted) throw Error(ExitCode::failed, {{.what = "interrupted; nothing was left behind"}});
   line.show(fmt::format("{}: {:.1f} MB, {} documents, {}", progress.doing, static_cast<double>(progress.bytes) * 1e-6,
@@ -75,7 +67,8 @@ nlohmann::ordered_json to_json(const data::PreparedCorpus& prepared) {
 }
 
 std::string split_line(const char* split, int64_t documents, int64_t tokens, int64_t bytes) {
-  return fmt::format("  {:<11}{:>12} documents {:>15} tokens {:>15} bytes\n", split, documents, tokens, bytes);
+  const std::string text = bytes > 0 ? fmt::format("{:>15} bytes", bytes) : "  bytes of text not known";
+  return fmt::format("  {:<11}{:>12} documents {:>15} tokens {}\n", split, documents, tokens, text);
 }
 
 std::string to_text(const data::PreparedCorpus& prepared) {
@@ -90,13 +83,16 @@ std::string to_text(const data::PreparedCorpus& prepared) {
     text += fmt::format("  tokenizer trained on {:.1f} of {:.1f} MB of text\n",
                         static_cast<double>(prepared.tokenizer_sample) * 1e-6,
                         static_cast<double>(prepared.text_bytes) * 1e-6);
+  for (const std::string& note : prepared.notes) text += "  " + note + "\n";
   if (prepared.blank_documents > 0) text += fmt::format("  {} blank documents left out\n", prepared.blank_documents);
   return text + fmt::format("  corpus sha256 {}\n", m.identity.corpus_sha256);
 }
 
 void prepare(DataArguments arguments) {
   if (!arguments.validation_tokens.empty())
-    arguments.options.validation_tokens = parse_tokens(arguments.validation_tokens);
+    arguments.options.validation_tokens = parse_token_count("--validation-tokens", arguments.validation_tokens);
+  if (!arguments.vocabulary.empty())
+    arguments.options.vocabulary = parse_token_count("--vocabulary", arguments.vocabulary);
   const InterruptGuard guard;
   ProgressLine line;
   double shown = 0;
@@ -116,14 +112,19 @@ void add_data_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("data", "Turn text into a corpus that models train on");
   const auto arguments = std::make_shared<DataArguments>();
   data::PrepareOptions& options = arguments->options;
-  command->add_option("TEXT", options.inputs, "Files and directories: .txt, .jsonl, also with .gz or .zst")->required();
   command
-      ->add_option("--tokenizer", options.tokenizer,
-                   "byte; bpe:4096 trains byte-pair encoding on the text; or a file: Hugging Face's tokenizer.json, a "
-                   "SentencePiece .model, or tiktoken ranks with their encoding, FILE@cl100k")
+      ->add_option("INPUT", options.inputs,
+                   "Files and directories: text in .txt or .jsonl, also with .gz or .zst; token ids in .npy or .bin")
       ->required();
-  command->add_option("--bos", options.bos, "Token that begins documents (default: as the tokenizer's file says)");
-  command->add_option("--eos", options.eos, "Token that ends documents (default: as the tokenizer's file says)");
+  command->add_option(
+      "--tokenizer", options.tokenizer,
+      "byte; bpe:4096 trains byte-pair encoding on the text; or a file: Hugging Face's tokenizer.json, a "
+      "SentencePiece .model, or tiktoken ranks with their encoding, FILE@cl100k");
+  command->add_option(
+      "--bos", options.bos,
+      "Token that begins documents (default: as the tokenizer's file says); an id without a --tokenizer");
+  command->add_option("--eos", options.eos,
+                      "Token that ends documents (default: as the tokenizer's file says); an id without a --tokenizer");
   command->add_option("--out", options.out, "Directory to make")->required();
   command->add_option("--name", options.name, "Name in reports (default: last part of --out)");
   command->add_option("--field", options.field, "Field of .jsonl lines that holds the text")->capture_default_str();
@@ -133,6 +134,13 @@ void add_data_command(CLI::App& app) {
   command->add_option("--validation-tokens", arguments->validation_tokens, "Keep at least so many tokens, e.g. 100K")
       ->excludes(fraction);
   command->add_option("--seed", options.seed, "Of the split into training and validation")->capture_default_str();
+  command->add_option("--vocabulary", arguments->vocabulary, "Of token ids without a --tokenizer, e.g. 50257");
+  command->add_option("--validation-file", options.validation_files, "Token ids kept for validation")
+      ->allow_extra_args(false);
+  command->add_option("--dtype", options.dtype, "Of a .bin file without a header: uint16 or uint32")
+      ->check(CLI::IsMember({"uint16", "uint32"}))
+      ->capture_default_str();
+  command->add_flag("--copy", options.copy, "Copy token ids into the corpus instead of using the files in place");
   command->add_flag("--json", arguments->json, "Print the counts and hashes as JSON");
   command->footer(
       "A document lies on one side of the split, by its text and the seed. In .txt files a line that holds\n"

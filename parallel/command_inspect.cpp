@@ -8,7 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/spec/accounting.h"
-#include "core/spec/corpus_manifest.h"
+#include "core/spec/mixture.h"
 #include "core/spec/run_config.h"
 #include "parallel/commands.h"
 #include "parallel/inspect_checkpoint.h"
@@ -39,11 +39,9 @@ Inspection inspect(const Options& options) {
   result.config = spec::load_run_config(file, options.set);
   result.account = spec::account(result.config.model, result.config.model.context, result.config.train.precision);
   try {
-    const std::string directory =
-        spec::corpus_directory(spec::store_directory(options.store), result.config.data.corpus);
-    const spec::CorpusManifest corpus = spec::load_corpus_manifest(directory);
-    result.run_id = spec::run_id(result.config, corpus.identity);
-    if (const auto problem = spec::vocabulary_problem(result.config.model.vocabulary, corpus))
+    const auto data = spec::load_data_manifest(result.config.data, spec::store_directory(options.store));
+    result.run_id = spec::run_id(result.config, data.identity);
+    if (const auto problem = spec::vocabulary_problem(result.config.model.vocabulary, data))
       result.id_problem = problem->what + ": train would refuse";
   } catch (const ConfigError& e) {
     result.id_problem = e.problems().at(0).what;

@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/yaml_reader.h"
 #include "parallel/commands.h"
+#include "parallel/token_count.h"
 #include "parallel/train.h"
 
 namespace hyscale::parallel {
@@ -17,7 +18,7 @@ namespace {
 /// What the command line holds as text until it is read.
 struct Arguments {
   TrainOptions options;
-  std::string time_limit, deterministic = "yes";
+  std::string time_limit, deterministic = "yes", max_epochs = "4";
   std::vector<std::string> checkpoint_tokens;
 };
 
@@ -51,17 +52,23 @@ double parse_duration(const std::string& text) {
   return seconds * unit;
 }
 
+/// 0 for "none".
+double parse_epochs(const std::string& text) {
+  if (text == "none") return 0;
+  const auto epochs = parse_number(text);
+  if (!epochs || *epochs <= 0)
+    throw ConfigError({.what = fmt::format("--max-epochs {} is no number of epochs", text),
+                       .remedy = "for instance 4, 0.5, or none"});
+  return *epochs;
+}
+
 TrainOptions resolve(Arguments arguments) {
   TrainOptions& options = arguments.options;
   options.time_limit = parse_duration(arguments.time_limit);
   options.deterministic = arguments.deterministic == "yes";
-  for (const std::string& text : arguments.checkpoint_tokens) {
-    const auto tokens = parse_number(text);
-    if (!tokens || *tokens < 1 || *tokens > 1e15)
-      throw ConfigError(
-          {.what = fmt::format("--checkpoint-at {} is no number of tokens", text), .remedy = "for instance 4M,16M"});
-    options.checkpoint_tokens.insert(static_cast<int64_t>(*tokens));
-  }
+  options.max_epochs = parse_epochs(arguments.max_epochs);
+  for (const std::string& text : arguments.checkpoint_tokens)
+    options.checkpoint_tokens.insert(parse_token_count("--checkpoint-at", text));
   return std::move(options);
 }
 
@@ -103,6 +110,11 @@ void add_when(CLI::App& command, Arguments& a) {
       ->check(CLI::PositiveNumber);
   command.add_option("--eval-every", o.eval_every, "Steps between validations (default: at the end only)")
       ->check(CLI::PositiveNumber);
+  command
+      .add_option(
+          "--max-epochs", a.max_epochs,
+          "Refuse a run that passes over a corpus more often than this; none lets any by (no part of the run id)")
+      ->capture_default_str();
   command.add_option("--peak-gflops", o.peak_gflops, "Peak of all ranks: print MFU instead of GFLOP/s")
       ->check(CLI::PositiveNumber);
   command.add_flag("--quiet", o.quiet, "Only warnings and errors on standard error");

@@ -1,6 +1,7 @@
 #include "parallel/recorder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -19,6 +20,14 @@ std::vector<Row> rows_after(const std::vector<Row>& rows, int64_t step) {
   std::vector<Row> later;
   std::copy_if(rows.begin(), rows.end(), std::back_inserter(later), [&](const Row& row) { return row.step > step; });
   return later;
+}
+
+/// Of an EvalRow or a CorpusLoss.
+template <class Loss>
+std::string loss_text(const Loss& row) {
+  return fmt::format("{:.5f} ± {:.5f} nats per token, {}", row.loss, row.standard_error,
+                     std::isfinite(row.bits_per_byte) ? fmt::format("{:.4f} bits per byte", row.bits_per_byte)
+                                                      : "bits per byte unknown without the tokenizer");
 }
 
 }  // namespace
@@ -74,8 +83,9 @@ void Recorder::add(const storage::StepRow& row) {
 void Recorder::add(const storage::EvalRow& row) {
   journal_.add(row);
   curve_.evals.push_back(row);
-  say(fmt::format("step {}: validation loss {:.5f} ± {:.5f} nats per token, {:.4f} bits per byte", row.step, row.loss,
-                  row.standard_error, row.bits_per_byte));
+  say(fmt::format("step {}: validation loss {}", row.step, loss_text(row)));
+  for (const storage::CorpusLoss& part : row.corpora)
+    say(fmt::format("step {}: validation loss of {}: {}", row.step, part.corpus, loss_text(part)));
   journal_.flush();
 }
 

@@ -111,7 +111,7 @@ ExitCode run_attempt(Attempt& a, Recorder* recorder) {
     state.load(a.start.checkpoint.get());
   a.start.checkpoint.reset();
   const storage::RunDirectory run{a.options.out};
-  Trainer trainer(a.identity, *a.corpus, state, ranks, run, a.plan, recorder, a.stop, a.clock);
+  Trainer trainer(a.identity, *a.data, state, ranks, run, a.plan, recorder, a.stop, a.clock);
   const StopReason reason = trainer.run(begin[0], begin[1] != 0);
   std::array<int64_t, 1> peak{peak_memory_bytes()};
   ranks.all_reduce_max(peak);

@@ -32,6 +32,7 @@ struct TrainOptions {
   int keep = 2;                         // newest checkpoints beside those
   int64_t log_every = 0;                // steps; 0: a hundredth of the run, 10 at least
   int64_t eval_every = 0;               // steps; 0: at the end only
+  double max_epochs = 4;                // passes over any corpus that are let by; 0: any number
   double peak_gflops = 0;               // of all ranks, for MFU; 0: GFLOP/s are printed instead
   bool quiet = false;
 };

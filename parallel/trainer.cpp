@@ -15,11 +15,11 @@ namespace hyscale::parallel {
 
 constexpr double kCheckpointSeconds = 600;
 
-Trainer::Trainer(const RunIdentity& identity, const data::Corpus& corpus, TrainState& state, Collective& ranks,
+Trainer::Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, Collective& ranks,
                  const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder, StopRequest& stop,
                  const Clock& clock)
     : identity_(identity),
-      corpus_(corpus),
+      data_(data),
       state_(state),
       ranks_(ranks),
       run_(run),
@@ -27,13 +27,14 @@ Trainer::Trainer(const RunIdentity& identity, const data::Corpus& corpus, TrainS
       recorder_(recorder),
       stop_(stop),
       clock_(clock),
-      batches_(corpus.size(false), identity.config.model.context, batch_sequences(identity.config),
-               identity.config.data.seed),
+      batches_(data.plan(identity.config.model.context, batch_sequences(identity.config), identity.config.data.seed)),
       inputs_(DType::i32, {plan_.micro_batch, identity.config.model.context}),
       targets_(DType::i32, {plan_.micro_batch, identity.config.model.context}),
       next_checkpoint_(clock.steady_seconds() + kCheckpointSeconds) {}
 
 StopReason Trainer::run(int64_t step, bool checkpoint_first) {
+  if (recorder_ != nullptr)
+    for (const std::string& line : data_.describe(batches_)) recorder_->say(line);
   step_ = step;
   saved_ = checkpoint_first || step == 0 ? -1 : step;
   if (checkpoint_first) checkpoint();
@@ -72,7 +73,7 @@ double Trainer::forward_backward() {
   for (int64_t row = 0; row < sequences; row += plan_.micro_batch) {
     const int64_t rows = std::min(plan_.micro_batch, sequences - row);
     const model::TokenBatch batch{inputs_.tensor().slice(0, 0, rows), targets_.tensor().slice(0, 0, rows)};
-    data::fill_batch(corpus_, batches_, step_, first + row, batch.inputs, batch.targets);
+    data::fill_batch(data_.corpora(), batches_, step_, first + row, batch.inputs, batch.targets);
     nll += state_.model().forward_backward(batch, scale);
   }
   ranks_.all_reduce_sum(std::span(&nll, 1));
@@ -117,10 +118,12 @@ void Trainer::evaluate() {
   const auto alive = [this] {
     if (recorder_ != nullptr) recorder_->alive(fmt::format("step {}: validating", step_));
   };
-  storage::EvalRow row = validate(state_.model(), corpus_, plan_.micro_batch, ranks_, alive);
+  storage::EvalRow row = validate(state_.model(), data_, plan_.micro_batch, ranks_, alive);
   row.step = step_;
   row.tokens = step_ * identity_.config.train.batch_tokens;
-  if (recorder_ != nullptr) recorder_->add(row);
+  if (recorder_ == nullptr) return;
+  recorder_->add(row);
+  recorder_->say(fmt::format("step {}: {}", step_, data_.epochs_text(batches_.epochs(step_))));
 }
 
 }  // namespace hyscale::parallel

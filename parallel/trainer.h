@@ -5,7 +5,7 @@
 #include <set>
 
 #include "core/base/clock.h"
-#include "core/data/corpus.h"
+#include "core/data/mixture.h"
 #include "parallel/recorder.h"
 #include "parallel/run_identity.h"
 #include "parallel/stop_request.h"
@@ -26,7 +26,7 @@ struct TrainerPlan {
 /// Between two steps, in this order: the ranks agree on what is due, checkpoint, evaluate, stop.
 class Trainer {
  public:
-  Trainer(const RunIdentity& identity, const data::Corpus& corpus, TrainState& state, Collective& ranks,
+  Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, Collective& ranks,
           const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder, StopRequest& stop,
           const Clock& clock);
 
@@ -48,7 +48,7 @@ class Trainer {
   bool checkpoint_due() const;
 
   const RunIdentity& identity_;
-  const data::Corpus& corpus_;
+  const data::Mixture& data_;
   TrainState& state_;
   Collective& ranks_;
   storage::RunDirectory run_;

@@ -39,28 +39,62 @@ WindowSums own_windows(model::Model& model, const data::Corpus& corpus, int64_t 
   return sums;
 }
 
-}  // namespace
+/// NaN when nobody knows what text the ids stand for.
+double validation_bytes(const spec::CorpusManifest& manifest) {
+  return manifest.validation_bytes > 0 ? static_cast<double>(manifest.validation_bytes) : std::nan("");
+}
 
-storage::EvalRow validate(model::Model& model, const data::Corpus& corpus, int64_t micro_batch, Collective& ranks,
-                          const std::function<void()>& alive) {
+storage::CorpusLoss validate_one(model::Model& model, const data::Corpus& corpus, int64_t micro_batch,
+                                 Collective& ranks, const std::function<void()>& alive) {
   WindowSums sums = own_windows(model, corpus, micro_batch, ranks, alive);
   ranks.all_reduce_sum(std::span(sums.nll));
   ranks.all_reduce_sum(std::span(sums.targets));
   double nll = 0, targets = 0;
   for (size_t i = 0; i < sums.nll.size(); ++i) nll += sums.nll[i], targets += sums.targets[i];
-  storage::EvalRow row;
-  row.loss = nll / targets;
+  storage::CorpusLoss result;
+  result.loss = nll / targets;
   double squares = 0;
   for (size_t i = 0; i < sums.nll.size(); ++i) {
-    const double residual = sums.nll[i] - row.loss * sums.targets[i];
+    const double residual = sums.nll[i] - result.loss * sums.targets[i];
     squares += residual * residual;
   }
   const auto windows = static_cast<double>(sums.nll.size());
-  row.standard_error = windows > 1 ? std::sqrt(squares * windows / (windows - 1)) / targets : std::nan("");
+  result.standard_error = windows > 1 ? std::sqrt(squares * windows / (windows - 1)) / targets : std::nan("");
   const spec::CorpusManifest& manifest = corpus.manifest();
-  row.bits_per_byte = row.loss * static_cast<double>(manifest.validation_tokens) /
-                      static_cast<double>(manifest.validation_bytes) / std::numbers::ln2;
-  return row;
+  result.bits_per_byte =
+      result.loss * static_cast<double>(manifest.validation_tokens) / validation_bytes(manifest) / std::numbers::ln2;
+  return result;
+}
+
+/// Losses and bytes per token by the weights of the mixture, which count tokens.
+void add_up(const spec::DataManifest& data, storage::EvalRow& row) {
+  double bytes_per_token = 0, squares = 0;
+  for (size_t i = 0; i < row.corpora.size(); ++i) {
+    const double weight = data.parts[i].weight;
+    const spec::CorpusManifest& manifest = data.parts[i].corpus;
+    row.loss += weight * row.corpora[i].loss;
+    squares += std::pow(weight * row.corpora[i].standard_error, 2);
+    bytes_per_token += weight * validation_bytes(manifest) / static_cast<double>(manifest.validation_tokens);
+  }
+  row.standard_error = std::sqrt(squares);
+  row.bits_per_byte = row.loss / bytes_per_token / std::numbers::ln2;
+}
+
+}  // namespace
+
+storage::EvalRow validate(model::Model& model, const data::Mixture& data, int64_t micro_batch, Collective& ranks,
+                          const std::function<void()>& alive) {
+  storage::EvalRow row;
+  for (size_t i = 0; i < data.corpora().size(); ++i) {
+    row.corpora.push_back(validate_one(model, data.corpora()[i], micro_batch, ranks, alive));
+    row.corpora.back().corpus = data.manifest().parts[i].name;
+  }
+  if (row.corpora.size() > 1) {
+    add_up(data.manifest(), row);
+    return row;
+  }
+  const storage::CorpusLoss only = row.corpora.front();
+  return {.loss = only.loss, .bits_per_byte = only.bits_per_byte, .standard_error = only.standard_error};
 }
 
 }  // namespace hyscale::parallel

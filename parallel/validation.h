@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "core/data/corpus.h"
+#include "core/data/mixture.h"
 #include "core/model/model.h"
 #include "core/tensor/collective.h"
 #include "storage/files/run_directory.h"
@@ -10,10 +10,11 @@
 namespace hyscale::parallel {
 
 /// Mean loss over every target of the validation split, cut into windows of the training context that share the ranks;
-/// bits per byte of the text; the standard error of the loss over windows (a ratio of sums, so that a short last window
-/// counts by its tokens). The same bits for any number of ranks that compute a window alike. step and tokens are left
-/// to the caller. `alive` is called after each micro-batch. Collective.
-storage::EvalRow validate(model::Model& model, const data::Corpus& corpus, int64_t micro_batch, Collective& ranks,
+/// bits per byte of the text (NaN when it is not known); the standard error of the loss over windows (a ratio of sums,
+/// so that a short last window counts by its tokens). Of a mixture: each corpus for itself, and all by their weights.
+/// The same bits for any number of ranks that compute a window alike. step and tokens are left to the caller. `alive`
+/// is called after each micro-batch. Collective.
+storage::EvalRow validate(model::Model& model, const data::Mixture& data, int64_t micro_batch, Collective& ranks,
                           const std::function<void()>& alive);
 
 }  // namespace hyscale::parallel

@@ -36,10 +36,13 @@ storage::RunFigures figures_of(const studies::PlannedRun& run) {
   return f;
 }
 
-/// Where the worker finds the corpus from any directory.
+/// Where the worker finds the corpora from any directory.
 std::string config_text(spec::RunConfig config) {
-  std::string& corpus = config.data.corpus;
-  if (corpus.find('/') != std::string::npos) corpus = std::filesystem::absolute(corpus).string();
+  const auto absolute = [](std::string& corpus) {
+    if (corpus.find('/') != std::string::npos) corpus = std::filesystem::absolute(corpus).string();
+  };
+  absolute(config.data.corpus);
+  for (spec::CorpusShare& share : config.data.mixture) absolute(share.corpus);
   return spec::to_yaml(config);
 }
 

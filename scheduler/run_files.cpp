@@ -27,8 +27,11 @@ std::optional<storage::RunResult> StoreRunFiles::result(const std::string& run_i
       return std::nullopt;
     }
     storage::RunResult result{.provenance = record.provenance};
-    for (const storage::EvalRow& e : record.evals)
+    for (const storage::EvalRow& e : record.evals) {
       result.evals.push_back({e.step, e.tokens, e.loss, e.bits_per_byte, e.standard_error});
+      for (const storage::CorpusLoss& part : e.corpora)
+        result.evals.back().corpora.push_back({part.corpus, part.loss, part.bits_per_byte, part.standard_error});
+    }
     return result;
   } catch (const Error& error) {
     problem = error.what();

@@ -48,6 +48,7 @@ cluster::Job worker_job(const std::string& store, const std::string& worker, con
   if (r.tp > 1) add({"--tp", std::to_string(r.tp)});
   const int64_t micro_batch = attempt.run.micro_batch > 0 ? attempt.run.micro_batch : r.micro_batch;
   if (micro_batch > 0) add({"--micro-batch", std::to_string(micro_batch)});
+  add({"--max-epochs", "none"});  // the planner has held the run to the limits of its study
   if (!r.time.empty()) add({"--time-limit", r.time});
   if (attempt.resume) add({"--resume"});
   if (!attempt.from.empty()) add({"--from", attempt.from});

@@ -29,7 +29,7 @@ static std::string reason_against(const Cell& cell, const Plan& plan, double flo
   const auto tokens = static_cast<double>(cell.tokens);
   const double steps = tokens / static_cast<double>(plan.spec.batch_tokens);
   const double per_parameter = tokens / static_cast<double>(parameters);
-  const double epochs = tokens / static_cast<double>(plan.corpus.train_tokens);
+  const auto [epochs, corpus] = plan.data.epochs(tokens);
   const double off = std::abs(tokens * flops_per_token / cell.budget - 1);
   if (steps < limits.steps[0]) return fmt::format("{:.0f} steps, fewer than {:g}", steps, limits.steps[0]);
   if (steps > limits.steps[1]) return fmt::format("{:.0f} steps, more than {:g}", steps, limits.steps[1]);
@@ -38,7 +38,8 @@ static std::string reason_against(const Cell& cell, const Plan& plan, double flo
     return fmt::format("{:.2g} tokens per parameter, fewer than {:g}", per_parameter, limits.tokens_per_parameter[0]);
   if (per_parameter > limits.tokens_per_parameter[1])
     return fmt::format("{:.0f} tokens per parameter, more than {:g}", per_parameter, limits.tokens_per_parameter[1]);
-  if (epochs > limits.epochs) return fmt::format("{:.2g} epochs of the corpus, more than {:g}", epochs, limits.epochs);
+  if (epochs > limits.epochs)
+    return fmt::format("{:.2g} epochs of the corpus {}, more than {:g}", epochs, corpus, limits.epochs);
   return "";
 }
 
@@ -98,7 +99,7 @@ static PlannedRun run_of(const Plan& plan, const Cell& cell, spec::RunConfig con
   PlannedRun run;
   config.train.tokens = cell.tokens;
   config.train.schedule.cooldown_tokens = cell.cooldown_tokens;
-  run.run_id = spec::run_id(config, plan.corpus.identity);
+  run.run_id = spec::run_id(config, plan.data.identity);
   run.config = std::move(config);
   run.seed = run.config.train.seed;
   run.budget_flops = cell.budget;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/spec/accounting.h"
-#include "core/spec/corpus_manifest.h"
+#include "core/spec/mixture.h"
 #include "core/spec/run_config.h"
 #include "studies/study_spec.h"
 
@@ -60,7 +60,7 @@ struct Shape {
 
 struct Plan {
   StudySpec spec;
-  spec::CorpusManifest corpus;
+  spec::DataManifest data;
   std::vector<Shape> shapes;
   std::vector<PlannedRun> runs;  // trunks before their branches; cheapest size first
   std::vector<RejectedCell> rejected;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,14 @@ static std::string shapes_text(const Plan& plan) {
   return text;
 }
 
+// "books", or "books 70%, code 30%".
+static std::string corpus_names(const spec::DataManifest& data) {
+  if (data.parts.size() == 1) return data.parts[0].corpus.name;
+  std::vector<std::string> shares;
+  for (const auto& part : data.parts) shares.push_back(fmt::format("{} {:g}%", part.name, 100 * part.weight));
+  return fmt::format("{}", fmt::join(shares, ", "));
+}
+
 static std::string runs_text(const Plan& plan) {
   std::string text =
       fmt::format("{:<12} {:<16} {:>8} {:>4} {:>8} {:>10} {:>12} {:>8} {:>9} {:>6} {:>9}  {}\n", "run", "family",
@@ -29,7 +38,7 @@ static std::string runs_text(const Plan& plan) {
     text += fmt::format("{:<12} {:<16} {:>8} {:>4} {:>8.3g} {:>10.3g} {:>12} {:>8} {:>9.1f} {:>6.2f} {:>9.2e}  {}\n",
                         run.run_id.substr(0, 12), run.family, run.size, run.seed, run.budget_flops, train.optimizer.lr,
                         train.tokens, train.steps(), tokens / static_cast<double>(run.account->params.non_embedding),
-                        tokens / static_cast<double>(plan.corpus.train_tokens), run.cost_flops, role);
+                        plan.data.epochs(tokens).count, run.cost_flops, role);
   }
   return text;
 }
@@ -82,7 +91,7 @@ static ordered_json run_json(const PlannedRun& run) {
 }
 
 std::string plan_json(const Plan& plan) {
-  ordered_json json{{"study", plan.spec.name}, {"corpus", plan.corpus.name}, {"cost_flops", plan.cost_flops}};
+  ordered_json json{{"study", plan.spec.name}, {"corpus", corpus_names(plan.data)}, {"cost_flops", plan.cost_flops}};
   for (const char* key : {"shapes", "runs", "rejected"}) json[key] = ordered_json::array();
   for (const Shape& s : plan.shapes)
     json["shapes"].push_back({{"family", s.family},

@@ -34,10 +34,10 @@ static std::vector<spec::RunFile> base_of_each_family(const StudySpec& spec) {
 }
 
 static void check_against_corpus(const StudySpec& spec, const std::vector<spec::RunFile>& bases,
-                                 const spec::CorpusManifest& corpus, Problems& problems) {
+                                 const spec::DataManifest& data, Problems& problems) {
   for (size_t f = 0; f < bases.size(); ++f) {
     const spec::ModelConfig& model = bases[f].config.model;
-    if (auto problem = spec::vocabulary_problem(model.vocabulary, corpus)) {
+    if (auto problem = spec::vocabulary_problem(model.vocabulary, data)) {
       problem->at = {spec.base};
       problems.add(std::move(*problem));
     }
@@ -105,10 +105,9 @@ Plan make_plan(const StudySpec& spec, const std::string& store) {
   Plan plan;
   plan.spec = spec;
   const std::vector<spec::RunFile> bases = base_of_each_family(spec);
-  const std::string& corpus = bases.at(0).config.data.corpus;
-  plan.corpus = spec::load_corpus_manifest(spec::corpus_directory(store, corpus));
+  plan.data = spec::load_data_manifest(bases.at(0).config.data, store);
   Problems problems;
-  check_against_corpus(spec, bases, plan.corpus, problems);
+  check_against_corpus(spec, bases, plan.data, problems);
   problems.throw_if_any();
   for (const SizeSpec& size : spec.sizes) {
     auto target = static_cast<int64_t>(std::llround(size.target));

@@ -8,6 +8,16 @@ namespace hyscale::analysis {
 
 using nlohmann::json;
 
+static json corpora_json(const RunSummary& run) {
+  json corpora = json::array();
+  for (const RunSummary::CorpusLoss& part : run.corpora)
+    corpora.push_back({{"corpus", part.corpus},
+                       {"loss", number_or_null(part.loss)},
+                       {"standard_error", number_or_null(part.standard_error)},
+                       {"bits_per_byte", number_or_null(part.bits_per_byte)}});
+  return corpora;
+}
+
 static json to_json(const RunSummary& run) {
   return {{"family", run.family},
           {"size", run.size},
@@ -25,6 +35,7 @@ static json to_json(const RunSummary& run) {
           {"loss", number_or_null(run.loss)},
           {"standard_error", number_or_null(run.standard_error)},
           {"bits_per_byte", number_or_null(run.bits_per_byte)},
+          {"corpora", corpora_json(run)},
           {"seconds", number_or_null(run.seconds)}};
 }
 

@@ -191,6 +191,19 @@ std::string fit_section(const Analysis& analysis) {
   return html + allocation_table(analysis) + "</section>\n";
 }
 
+/// What each corpus of a mixture adds: nothing when there is no mixture.
+static std::string corpus_losses(const Dataset& data) {
+  Rows rows;
+  for (const RunSummary& run : data.runs)
+    for (const RunSummary::CorpusLoss& part : run.corpora)
+      rows.push_back({words(run.family), words(run.size), number(short_flops(run.c), run.c), words(part.corpus),
+                      number(fixed(part.loss, 4), part.loss), number(fixed(part.bits_per_byte, 4), part.bits_per_byte),
+                      words(run.run.substr(0, 12), run.run)});
+  if (rows.empty()) return "";
+  return "<h3>Losses of the mixture's corpora</h3>\n" +
+         html_table({"family", "size", "FLOPs", "corpus", "loss", "bits/byte", "run"}, rows, true);
+}
+
 std::string runs_section(const Dataset& data) {
   Rows rows;
   for (const RunSummary& run : data.runs) {
@@ -208,6 +221,7 @@ std::string runs_section(const Dataset& data) {
       "error over validation windows, not over seeds.</p>\n";
   html += html_table({"state", "family", "size", "N", "D", "FLOPs", "loss", "bits/byte", "seconds", "seed", "run"},
                      rows, true);
+  html += corpus_losses(data);
   if (!data.rejected.empty()) html += "<h3>Rejected cells</h3>\n" + html_list(data.rejected);
   return html + "</section>\n";
 }

@@ -3,8 +3,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/data/array_file.h"
+#include "core/data/interleave.h"
+#include "core/data/token_ranges.h"
 #include "core/spec/corpus_manifest.h"
 #include "core/tensor/tensor.h"
 
@@ -21,11 +24,12 @@ struct CorpusFiles {
   }
 };
 
-/// A prepared corpus, memory-mapped. Tokens are stored as uint16 (vocabulary ≤ 65,536) or uint32, little-endian.
+/// A prepared corpus, memory-mapped. Its tokens are its own (uint16 for a vocabulary ≤ 65,536, else uint32) or numbers
+/// in files of the user's.
 class Corpus {
  public:
   /// Throws ConfigError when there is none, DamagedFile when sizes or hashes of the headers disagree with the manifest.
-  /// Reads no tokens: see verify().
+  /// Reads no tokens (see verify()), unless they lie in a file that was written to since the corpus was made.
   explicit Corpus(const std::string& directory);
   const spec::CorpusManifest& manifest() const { return manifest_; }
   /// Tokens of a split.
@@ -40,37 +44,56 @@ class Corpus {
 
  private:
   struct Split {
-    ArrayFile tokens, documents;
+    TokenRanges tokens;
+    ArrayFile documents;
   };
+  static Split open_split(const spec::CorpusManifest& manifest, bool validation);
+  void check_identity() const;
   const Split& split(bool validation) const { return validation ? validation_ : train_; }
 
   spec::CorpusManifest manifest_;
   Split train_, validation_;
 };
 
-/// The hash that stands for a corpus in run ids: of both splits' tokens.
-std::string corpus_sha256(const ArrayHeader& train, const ArrayHeader& validation);
+/// The hash that stands for a corpus in run ids: of both splits' tokens (hexadecimal SHA-256 of each).
+std::string corpus_sha256(const std::string& train, const std::string& validation);
 
-/// Which sequences make step k: a function of (seed, k) alone. The training split is cut into windows of context + 1
-/// tokens (targets are inputs shifted by one; neighbouring windows share one token); epoch e visits all windows once in
-/// the order of a pseudo-random permutation keyed by (seed, e). Tokens after the last full window are never seen.
+/// Which sequences make step k: a function of (seed, k) alone. The training split of each corpus is cut into windows of
+/// context + 1 tokens (targets are inputs shifted by one; neighbouring windows share one token), documents end to end;
+/// epoch e of a corpus visits all its windows once in the order of a pseudo-random permutation keyed by (seed, e).
+/// Tokens after the last full window are never seen. Several corpora take turns (interleave.h), each in its own order.
 class BatchPlan {
  public:
-  /// Throws ConfigError when the split has not even one window.
-  BatchPlan(int64_t split_tokens, int64_t context, int64_t batch_sequences, int64_t seed);
-  int64_t windows() const { return windows_; }
+  struct Part {
+    int64_t tokens = 0;  // of the training split
+    double weight = 1;
+  };
+  /// Throws ConfigError when a split has not even one window.
+  BatchPlan(const std::vector<Part>& parts, int64_t context, int64_t batch_sequences, int64_t seed);
+  int64_t windows(size_t corpus = 0) const { return windows_[corpus]; }
   int64_t context() const { return context_; }
-  /// First token of sequence `row` (0 … batch_sequences - 1) of step `step` (0-based).
-  int64_t begin(int64_t step, int64_t row) const;
-  int64_t epoch(int64_t step, int64_t row) const { return (step * batch_sequences_ + row) / windows_; }
+  int64_t seed() const { return seed_; }
+
+  struct Place {
+    size_t corpus = 0;
+    int64_t begin = 0;  // first token
+    int64_t epoch = 0;  // of the corpus
+  };
+  /// Of sequence `row` (0 … batch_sequences - 1) of step `step` (0-based).
+  Place place(int64_t step, int64_t row) const;
+  /// Passes over a corpus in the first `steps` steps.
+  std::vector<double> epochs(int64_t steps) const;
 
  private:
-  int64_t windows_, context_, batch_sequences_, seed_;
+  std::vector<int64_t> windows_;
+  int64_t context_, batch_sequences_, seed_;
+  Interleave turns_;
 };
 
-/// Fills inputs and targets (i32 [rows, context], on the CPU) with sequences row_begin … of a step.
-void fill_batch(const Corpus& corpus, const BatchPlan& plan, int64_t step, int64_t row_begin, const Tensor& inputs,
-                const Tensor& targets);
+/// Fills inputs and targets (i32 [rows, context], on the CPU) with sequences row_begin … of a step. `corpora` in the
+/// order of the plan.
+void fill_batch(std::span<const Corpus> corpora, const BatchPlan& plan, int64_t step, int64_t row_begin,
+                const Tensor& inputs, const Tensor& targets);
 
 /// Validation windows are the split cut front to back into windows of context tokens; the last may be short (its
 /// missing inputs are 0 and missing targets -1), so that every token but the first is a target exactly once.

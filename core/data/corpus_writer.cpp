@@ -1,11 +1,8 @@
 #include "core/data/corpus_writer.h"
 
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <fmt/format.h>
+#include <numeric>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -13,18 +10,6 @@
 #include "core/data/corpus.h"
 
 namespace hyscale::data {
-
-namespace fs = std::filesystem;
-
-CorpusWriter::TemporaryDirectory::TemporaryDirectory(const std::string& final_name) : path(temporary_name(final_name)) {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);  // a killed process with our number left it
-  make_writable_directory(path);
-}
-CorpusWriter::TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  if (!path.empty()) fs::remove_all(path, ignored);
-}
 
 CorpusWriter::Split::Split(const std::string& directory, bool validation, uint32_t width)
     : tokens(CorpusFiles{directory}.tokens(validation), width),
@@ -36,8 +21,8 @@ CorpusWriter::CorpusWriter(std::string directory, const Tokenizer& tokenizer)
     : directory_(std::move(directory)),
       tokenizer_(tokenizer),
       temporary_(directory_),
-      train_(temporary_.path, false, tokenizer.vocabulary() <= 65536 ? 2 : 4),
-      validation_(temporary_.path, true, tokenizer.vocabulary() <= 65536 ? 2 : 4),
+      train_(temporary_.path(), false, token_width(tokenizer.vocabulary())),
+      validation_(temporary_.path(), true, token_width(tokenizer.vocabulary())),
       validation_counts_(static_cast<size_t>(tokenizer.vocabulary())) {}
 CorpusWriter::~CorpusWriter() = default;
 
@@ -51,10 +36,10 @@ void CorpusWriter::add(bool validation, std::span<const int32_t> ids, int64_t by
     for (const int32_t id : ids) ++validation_counts_[static_cast<size_t>(id)];
 }
 
-double CorpusWriter::unigram_entropy() const {
-  const auto total = static_cast<double>(validation_.tokens.count());
+double unigram_entropy(std::span<const int64_t> counts) {
+  const auto total = static_cast<double>(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
   double entropy = 0;
-  for (const int64_t count : validation_counts_)
+  for (const int64_t count : counts)
     if (count > 0) entropy -= static_cast<double>(count) / total * std::log(static_cast<double>(count) / total);
   return entropy;
 }
@@ -70,10 +55,10 @@ spec::CorpusManifest CorpusWriter::finish(const std::string& name) {
   train_.documents.finish();
   validation_.documents.finish();
   const std::string tokenizer = tokenizer_.file_content();
-  write_file_atomically(temporary_.path + "/" + tokenizer_.file_name(), tokenizer);
+  write_file_atomically(temporary_.path() + "/" + tokenizer_.file_name(), tokenizer);
   spec::CorpusManifest manifest;
   manifest.name = name;
-  manifest.directory = temporary_.path;
+  manifest.directory = temporary_.path();
   manifest.tokenizer = tokenizer_.kind();
   manifest.vocabulary = tokenizer_.vocabulary();
   manifest.bos = tokenizer_.bos(), manifest.eos = tokenizer_.eos();
@@ -81,21 +66,13 @@ spec::CorpusManifest CorpusWriter::finish(const std::string& name) {
   manifest.validation_tokens = static_cast<int64_t>(validation.count);
   manifest.train_documents = train_.count, manifest.validation_documents = validation_.count;
   manifest.train_bytes = train_.bytes, manifest.validation_bytes = validation_.bytes;
-  manifest.unigram_entropy = unigram_entropy();
-  manifest.identity = {corpus_sha256(train, validation), sha256_hex(tokenizer)};
+  manifest.unigram_entropy = unigram_entropy(validation_counts_);
+  manifest.identity = {corpus_sha256(train.sha256_hex(), validation.sha256_hex()), sha256_hex(tokenizer)};
   spec::save_corpus_manifest(manifest);
   manifest.directory = directory_;
   return manifest;
 }
 
-void CorpusWriter::commit() {
-  sync_directory(temporary_.path);
-  if (std::rename(temporary_.path.c_str(), directory_.c_str()) != 0)
-    throw IoError({.what = fmt::format("cannot put the finished corpus at {}: {}", directory_, std::strerror(errno)),
-                   .remedy = "choose another --out"});
-  temporary_.path.clear();
-  const std::string parent = fs::path(directory_).parent_path().string();
-  sync_directory(parent.empty() ? "." : parent);
-}
+void CorpusWriter::commit() { temporary_.commit(); }
 
 }  // namespace hyscale::data

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/data/array_file.h"
+#include "core/data/corpus_place.h"
 #include "core/data/tokenizer.h"
 #include "core/spec/corpus_manifest.h"
 
@@ -35,19 +36,14 @@ class CorpusWriter {
     int64_t bytes = 0, count = 0;
   };
 
-  struct TemporaryDirectory {
-    explicit TemporaryDirectory(const std::string& final_name);
-    ~TemporaryDirectory();
-    std::string path;
-  };
-
-  double unigram_entropy() const;
-
   std::string directory_;
   const Tokenizer& tokenizer_;
-  TemporaryDirectory temporary_;
+  StagingDirectory temporary_;
   Split train_, validation_;
   std::vector<int64_t> validation_counts_;  // per token of the vocabulary
 };
+
+/// Nats per token of tokens that occur so often.
+double unigram_entropy(std::span<const int64_t> counts);
 
 }  // namespace hyscale::data

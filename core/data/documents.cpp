@@ -46,6 +46,13 @@ std::string short_message(const std::string& message) {
 
 }  // namespace
 
+bool has_text_files(const std::string& directory) {
+  std::error_code unreadable;
+  for (const auto& entry : fs::recursive_directory_iterator(directory, unreadable))
+    if (entry.is_regular_file() && is_text(entry.path().string())) return true;
+  return false;
+}
+
 std::vector<std::string> find_text_files(const std::vector<std::string>& paths) {
   std::vector<std::string> files;
   Problems problems;

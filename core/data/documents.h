@@ -14,6 +14,9 @@ namespace hyscale::data {
 /// in the order of their names. Throws ConfigError listing every path that is missing, empty, or of another kind.
 std::vector<std::string> find_text_files(const std::vector<std::string>& paths);
 
+/// Whether a directory holds any such file.
+bool has_text_files(const std::string& directory);
+
 /// Reads documents front to back, one file after the other, holding one document at a time.
 ///
 /// - `.jsonl`: each line is a JSON object, its `field` a document.

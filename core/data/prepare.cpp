@@ -6,15 +6,16 @@
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
-#include <unistd.h>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
 #include "core/base/yaml_reader.h"
 #include "core/data/corpus.h"
+#include "core/data/corpus_place.h"
 #include "core/data/corpus_writer.h"
 #include "core/data/documents.h"
+#include "core/data/import_tokens.h"
 #include "core/data/load_tokenizer.h"
 #include "core/data/smallest_keys.h"
 #include "core/data/tokenizer.h"
@@ -25,7 +26,6 @@ namespace hyscale::data {
 namespace {
 
 namespace fs = std::filesystem;
-using ReportProgress = std::function<void(const PrepareProgress&)>;
 
 constexpr int64_t kTokenizerSample = 64'000'000;  // bytes
 constexpr int64_t kBatchBytes = 4'000'000;        // of text that is encoded at once
@@ -37,20 +37,11 @@ uint64_t document_key(const std::string& purpose, const std::string& text) {
   return std::stoull(hash.hex().substr(0, 16), nullptr, 16);
 }
 
-std::string without_last_slash(const fs::path& path) {
-  return (path.has_filename() ? path : path.parent_path()).string();
-}
-
 void check(const PrepareOptions& options) {
-  Problems problems;
   const double fraction = options.validation_fraction;
   if (options.validation_tokens == 0 && !(fraction > 0 && fraction < 1))
-    problems.add({.what = fmt::format("--validation {} is no fraction between 0 and 1", fraction),
-                  .remedy = "--validation 0.01 keeps one document in a hundred"});
-  if (fs::exists(options.out) && !(fs::is_directory(options.out) && fs::is_empty(options.out)) &&
-      !fs::exists(options.out + "/manifest.json"))
-    problems.add({.what = fmt::format("{} exists and is no corpus", options.out), .remedy = "choose another --out"});
-  problems.throw_if_any();
+    throw ConfigError({.what = fmt::format("--validation {} is no fraction between 0 and 1", fraction),
+                       .remedy = "--validation 0.01 keeps one document in a hundred"});
 }
 
 /// One pass over all inputs, in batches, with progress.
@@ -174,35 +165,21 @@ class Splitter {
   CorpusWriter& writer_;
 };
 
-bool holds_the_same(const spec::CorpusManifest& wanted) {
-  if (!fs::exists(wanted.directory + "/manifest.json")) return false;
-  const Corpus there(wanted.directory);
-  there.verify();
-  const auto& identity = there.manifest().identity;
-  if (identity.corpus_sha256 == wanted.identity.corpus_sha256 &&
-      identity.tokenizer_sha256 == wanted.identity.tokenizer_sha256)
-    return true;
-  throw ConfigError({.what = fmt::format("{} holds another corpus ({} + {} tokens, this one {} + {})", wanted.directory,
-                                         there.manifest().train_tokens, there.manifest().validation_tokens,
-                                         wanted.train_tokens, wanted.validation_tokens),
-                     .why = "runs that were trained on it name it by its hash",
-                     .remedy = "choose another --out, or remove the directory first"});
+void check_text(const PrepareOptions& options) {
+  Problems problems;
+  if (options.tokenizer.empty())
+    problems.add({.what = "text needs a --tokenizer",
+                  .remedy = "byte, bpe:4096 (any vocabulary), or a file: tokenizer.json, .model, FILE@cl100k"});
+  if (!options.validation_files.empty() || options.vocabulary > 0)
+    problems.add({.what = "--validation-file and --vocabulary are for inputs that are token ids already",
+                  .remedy = "leave them out: text is split by --validation, and its tokenizer knows its ids"});
+  problems.throw_if_any();
 }
 
-// Before hours of work: can `out` be made at all?
-void check_writable(const fs::path& out) {
-  fs::path above = out.parent_path();
-  while (!fs::exists(above)) above = above.parent_path();
-  if (::access(above.c_str(), W_OK | X_OK) != 0)
-    throw IoError({.what = fmt::format("cannot make {}: {} is not writable", out.string(), above.string()),
-                   .remedy = "choose another --out"});
-}
-
-PreparedCorpus prepare_checked(const PrepareOptions& options, const ReportProgress& progress) {
-  check(options);
+PreparedCorpus prepare_text(const PrepareOptions& options, const ReportProgress& progress) {
+  check_text(options);
   const std::vector<std::string> files = find_text_files(options.inputs);
-  const std::string out = without_last_slash(fs::weakly_canonical(fs::absolute(options.out)));
-  check_writable(out);
+  const std::string out = corpus_place(options.out);
   PreparedCorpus result;
   const auto tokenizer = make_tokenizer(options, files, progress, result.tokenizer_sample);
   CorpusWriter writer(out, *tokenizer);
@@ -225,8 +202,9 @@ PreparedCorpus prepare_checked(const PrepareOptions& options, const ReportProgre
 }  // namespace
 
 PreparedCorpus prepare_corpus(const PrepareOptions& options, const ReportProgress& progress) {
+  check(options);
   try {
-    return prepare_checked(options, progress);
+    return is_import(options) ? import_tokens(options, progress) : prepare_text(options, progress);
   } catch (const fs::filesystem_error& e) {
     throw IoError({.what = fmt::format("cannot use {}: {}", e.path1().string(), e.code().message()),
                    .remedy = "check the path and its permissions"});

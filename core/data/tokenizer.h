@@ -15,7 +15,7 @@ namespace hyscale::data {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  virtual std::string kind() const = 0;          // "byte" | "bpe" (SentencePiece) | "huggingface" | "tiktoken"
+  virtual std::string kind() const = 0;          // "byte" | "bpe" (SentencePiece) | "huggingface" | "tiktoken" | "none"
   virtual int64_t vocabulary() const = 0;        // special tokens included
   virtual int32_t bos() const = 0;               // begins every document
   virtual int32_t eos() const = 0;               // ends every document
@@ -29,6 +29,10 @@ class Tokenizer {
 
 /// Ids 0 … 255 are bytes, BOS is 256, EOS 257.
 std::unique_ptr<Tokenizer> byte_tokenizer();
+
+/// Stands for a tokenizer that is not at hand: it knows its ids (bos, eos: -1 for none) and refuses text with a
+/// ConfigError.
+std::unique_ptr<Tokenizer> unknown_tokenizer(int64_t vocabulary, int32_t bos, int32_t eos);
 
 /// Trains byte-pair encoding with SentencePiece: identity normalisation, byte fallback, no dummy prefix, so that decode
 /// gives back every text. Equal texts give an equal model. Throws ConfigError when `texts` do not carry `vocabulary`.

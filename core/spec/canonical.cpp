@@ -64,7 +64,10 @@ static std::string canonical_model(const ModelConfig& model) {
 }
 
 static json canonical_data(const DataConfig& data, const CorpusIdentity& corpus) {
-  json result{{"corpus_sha256", corpus.corpus_sha256}, {"tokenizer_sha256", corpus.tokenizer_sha256}};
+  json result{{"tokenizer_sha256", corpus.tokenizer_sha256}};
+  if (corpus.mixture.empty()) result["corpus_sha256"] = corpus.corpus_sha256;
+  for (const auto& [sha256, weight] : corpus.mixture)
+    result["mixture"].push_back({{"corpus_sha256", sha256}, {"weight", weight}});
   if (data.seed != kData.seed) result["seed"] = data.seed;
   if (data.cross_document != kData.cross_document) result["cross_document"] = data.cross_document;
   return result;

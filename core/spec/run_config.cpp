@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <utility>
 
 #include "core/base/files.h"
 #include "core/spec/checks.h"
@@ -10,11 +11,46 @@
 
 namespace hyscale::spec {
 
+std::vector<CorpusShare> DataConfig::shares() const {
+  if (mixture.empty()) return {{corpus, 1}};
+  std::vector<CorpusShare> shares = mixture;
+  double total = 0;
+  for (const CorpusShare& share : shares) total += share.weight;
+  for (CorpusShare& share : shares) share.weight = std::stod(fmt::format("{:.12g}", share.weight / total));
+  return shares;
+}
+
 static constexpr double kMaxTokens = 9e15;
+
+static std::vector<CorpusShare> parse_mixture(const YamlValue& list) {
+  std::vector<CorpusShare> shares;
+  for (const YamlValue& item : list.as_sequence()) {
+    YamlMap map = item.as_map();
+    CorpusShare share;
+    share.corpus = map.required<std::string>("corpus");
+    share.weight = map.required<double>("weight", {.min = 1e-6, .max = 1e6});
+    for (const CorpusShare& other : shares)
+      if (other.corpus == share.corpus && !share.corpus.empty())
+        map.problem_at("corpus", fmt::format("corpus {} is there twice", share.corpus), "add up its weights");
+    map.finish();
+    shares.push_back(std::move(share));
+  }
+  if (shares.empty() && list.is_sequence())
+    list.problem("data.mixture is empty", "write [{corpus: books, weight: 0.7}, {corpus: code, weight: 0.3}]");
+  return shares;
+}
 
 static DataConfig parse_data(YamlMap map) {
   DataConfig data;
-  data.corpus = map.required<std::string>("corpus");
+  if (map.has("mixture")) {
+    data.mixture = parse_mixture(map.value("mixture"));
+    if (map.has("corpus"))
+      map.problem_at("corpus", "data.corpus and data.mixture are two ways to say what to read", "keep one of them");
+    map.value("corpus");
+    if (data.mixture.size() == 1) data.corpus = std::exchange(data.mixture, {}).front().corpus;
+  } else {
+    data.corpus = map.required<std::string>("corpus");
+  }
   data.seed = map.optional<int64_t>("seed", data.seed, {.min = 0});
   data.cross_document = map.optional<bool>("cross_document", data.cross_document);
   if (!data.cross_document)

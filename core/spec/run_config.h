@@ -32,10 +32,20 @@ struct ModelConfig {
   double norm_epsilon = 1e-5;  // of the pre-norms and the final norm; norms inside a mixer keep 1e-5
 };
 
+/// One corpus of a mixture. Shares are weights over their sum, counted in sequences.
+struct CorpusShare {
+  std::string corpus;
+  double weight = 1;  // > 0
+};
+
 struct DataConfig {
-  std::string corpus;          // name below STORE/corpora, or a path; its hash, not the name, enters the run id
-  int64_t seed = 0;            // order of the training sequences
-  bool cross_document = true;  // attention and state cross document boundaries
+  std::string corpus;                // name below STORE/corpora, or a path; its hash, not the name, enters the run id
+  std::vector<CorpusShare> mixture;  // two at least; empty: `corpus` alone
+  int64_t seed = 0;                  // order of the training sequences
+  bool cross_document = true;        // attention and state cross document boundaries
+  /// `mixture`, or `corpus` with all the weight. Weights add up to 1 and have 12 significant digits, so that equal
+  /// shares are equal numbers however they were written.
+  std::vector<CorpusShare> shares() const;
 };
 
 struct OptimizerConfig {  // AdamW, decoupled decay
@@ -90,8 +100,13 @@ std::string to_yaml(const RunConfig& config);
 
 /// Hashes that stand for corpus and tokenizer in the run id.
 struct CorpusIdentity {
-  std::string corpus_sha256;
+  std::string corpus_sha256;  // "" for a mixture
   std::string tokenizer_sha256;
+  struct Share {
+    std::string corpus_sha256;
+    double weight = 0;
+  };
+  std::vector<Share> mixture{};  // by ascending hash: the order in which corpora are listed changes nothing
 };
 
 /// Canonical form: {model, data, train}, stack expanded, names of blocks left out, defaults left out, numbers in one

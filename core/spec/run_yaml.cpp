@@ -66,10 +66,20 @@ static std::string train_yaml(const TrainConfig& train) {
       kPrecisions[static_cast<size_t>(train.precision)], train.seed);
 }
 
+// A JSON string is a quoted YAML scalar.
+static std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
+
+static std::string corpora_yaml(const DataConfig& data) {
+  if (data.mixture.empty()) return "corpus: " + quoted(data.corpus);
+  std::string list;
+  for (const CorpusShare& share : data.mixture)
+    list += fmt::format("{}{{corpus: {}, weight: {}}}", list.empty() ? "" : ", ", quoted(share.corpus), share.weight);
+  return "mixture: [" + list + "]";
+}
+
 std::string to_yaml(const RunConfig& config) {
-  const std::string corpus = nlohmann::json(config.data.corpus).dump();  // a JSON string is a quoted YAML scalar
   return "format: hyscale.run/1\n" + model_yaml(config.model) +
-         fmt::format("data: {{corpus: {}, seed: {}, cross_document: {}}}\n", corpus, config.data.seed,
+         fmt::format("data: {{{}, seed: {}, cross_document: {}}}\n", corpora_yaml(config.data), config.data.seed,
                      config.data.cross_document) +
          train_yaml(config.train);
 }

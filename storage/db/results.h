@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "storage/db/rows.h"
+
 namespace hyscale::storage {
 
 /// One run of one study as analysis sees it: a row of view `study_points`.
@@ -28,6 +30,7 @@ struct ResultRow {
   double flops_per_token_with_head = 0;
   double cache_bytes = 0;                                             // of one sequence at the training context
   double validation_loss = 0, bits_per_byte = 0, standard_error = 0;  // NaN until done
+  std::vector<CorpusLossRow> corpora;                                 // of a mixture, once done
   double busy_seconds = 0;
   std::string directory;  // run directory
 };

@@ -68,10 +68,17 @@ struct RejectedRow {
   int64_t seed = 0;
 };
 
-/// One evaluation of a finished run.
+/// What one corpus of a mixture adds to an evaluation. NaN: not known.
+struct CorpusLossRow {
+  std::string corpus = {};
+  double loss = 0, bits_per_byte = 0, standard_error = 0;
+};
+
+/// One evaluation of a finished run. NaN: not known.
 struct EvalResultRow {
   int64_t step = 0, tokens = 0;
   double loss = 0, bits_per_byte = 0, standard_error = 0;
+  std::vector<CorpusLossRow> corpora = {};  // of a mixture
 };
 
 /// A finished run's record as the database keeps it.

@@ -1,5 +1,6 @@
 #include <string>
 
+#include "storage/db/schema.h"
 #include "storage/db/sql.h"
 
 namespace hyscale::storage {
@@ -11,6 +12,8 @@ constexpr const char* kColumns =
     "flops_per_token_executed, flops_per_token_six_n, cache_bytes, state, cause, attempts, own_faults, node_faults, "
     "requeues, memory_faults, last_step, micro_batch, cancel_asked, backend, job_host, job_id, submitted, started, "
     "ended, busy_seconds";
+
+constexpr int kMixtures = 2;  // the schema that knows eval_corpora
 
 RunRow read_run(SQLite::Statement& query) {
   RunRow r;
@@ -27,6 +30,21 @@ RunRow read_run(SQLite::Statement& query) {
 std::vector<RunRow> read_all(SQLite::Statement query) {
   std::vector<RunRow> rows;
   while (query.executeStep()) rows.push_back(read_run(query));
+  return rows;
+}
+
+/// What the corpora of a mixture add to a run's last evaluation.
+std::vector<CorpusLossRow> last_corpora(SQLite::Database& sql, const std::string& run_id) {
+  std::vector<CorpusLossRow> rows;
+  if (schema_version(sql) < kMixtures) return rows;  // a database that is only read stays as old as it is
+  auto query = prepared(sql,
+                        "SELECT corpus, loss, bits_per_byte, standard_error FROM eval_corpora WHERE run_id = ?1 AND "
+                        "step = (SELECT MAX(step) FROM evals WHERE run_id = ?1) ORDER BY corpus",
+                        run_id);
+  while (query.executeStep()) {
+    CorpusLossRow& row = rows.emplace_back();
+    Columns(query).read(row.corpus, row.loss, row.bits_per_byte, row.standard_error);
+  }
   return rows;
 }
 
@@ -105,11 +123,17 @@ void Database::put_result(const std::string& run_id, const RunResult& result) {
     guarded([&] {
       prepared(*sql_, "DELETE FROM evals WHERE run_id = ?", run_id).exec();
       prepared(*sql_, "DELETE FROM provenance WHERE run_id = ?", run_id).exec();
-      for (const EvalResultRow& eval : result.evals)
+      prepared(*sql_, "DELETE FROM eval_corpora WHERE run_id = ?", run_id).exec();
+      for (const EvalResultRow& eval : result.evals) {
         prepared(*sql_,
                  "INSERT INTO evals (run_id, step, tokens, loss, bits_per_byte, standard_error) VALUES (?,?,?,?,?,?)",
                  run_id, eval.step, eval.tokens, eval.loss, eval.bits_per_byte, eval.standard_error)
             .exec();
+        for (const CorpusLossRow& part : eval.corpora)
+          prepared(*sql_, "INSERT INTO eval_corpora VALUES (?,?,?,?,?,?)", run_id, eval.step, part.corpus, part.loss,
+                   part.bits_per_byte, part.standard_error)
+              .exec();
+      }
       for (const auto& [name, value] : result.provenance)
         prepared(*sql_, "INSERT INTO provenance (run_id, name, value) VALUES (?,?,?)", run_id, name, value).exec();
     });
@@ -129,6 +153,7 @@ std::vector<ResultRow> Database::results(const std::string& study) const {
                           r.flops_with_head, r.flops_executed, r.flops_six_n, r.flops_per_token_with_head,
                           r.cache_bytes, r.validation_loss, r.bits_per_byte, r.standard_error, r.busy_seconds);
       r.directory = store_ + "/runs/" + r.run_id;
+      if (r.state == "done") r.corpora = last_corpora(*sql_, r.run_id);
       rows.push_back(std::move(r));
     }
     return rows;

@@ -68,6 +68,33 @@ CREATE VIEW study_points AS
   FROM cells JOIN runs USING (run_id)
   LEFT JOIN evals AS last ON last.run_id = cells.run_id AND runs.state = 'done'
     AND last.step = (SELECT MAX(step) FROM evals WHERE evals.run_id = cells.run_id);
+)sql",
+                                                                 R"sql(
+-- ids without a tokenizer have no bits per byte, one window no standard error; a mixture's corpora have losses of their own
+DROP VIEW study_points;
+ALTER TABLE evals RENAME TO old_evals;
+CREATE TABLE evals (
+  run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE, step INTEGER NOT NULL, tokens INTEGER NOT NULL,
+  loss REAL NOT NULL, bits_per_byte REAL, standard_error REAL, PRIMARY KEY (run_id, step));
+INSERT INTO evals SELECT run_id, step, tokens, loss, bits_per_byte, standard_error FROM old_evals;
+DROP TABLE old_evals;
+CREATE TABLE eval_corpora (
+  run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE, step INTEGER NOT NULL, corpus TEXT NOT NULL,
+  loss REAL NOT NULL, bits_per_byte REAL, standard_error REAL, PRIMARY KEY (run_id, step, corpus));
+
+CREATE VIEW study_points AS
+  SELECT cells.position, cells.study, cells.run_id, cells.family, cells.size, runs.state, runs.cause, cells.role,
+         cells.cluster, cells.seed, cells.lr, runs.context, runs.d_model, runs.layers, runs.d_ff, runs.params_total,
+         runs.params_non_embedding, runs.params_without_head, runs.params_active, cells.budget_flops, runs.tokens,
+         runs.flops_per_token_paper * runs.tokens AS flops_paper,
+         runs.flops_per_token_with_head * runs.tokens AS flops_with_head,
+         runs.flops_per_token_executed * runs.tokens AS flops_executed,
+         runs.flops_per_token_six_n * runs.tokens AS flops_six_n,
+         runs.flops_per_token_with_head, runs.cache_bytes,
+         last.loss AS validation_loss, last.bits_per_byte, last.standard_error, runs.busy_seconds
+  FROM cells JOIN runs USING (run_id)
+  LEFT JOIN evals AS last ON last.run_id = cells.run_id AND runs.state = 'done'
+    AND last.step = (SELECT MAX(step) FROM evals WHERE evals.run_id = cells.run_id);
 )sql"};
 
 }  // namespace

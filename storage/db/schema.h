@@ -8,7 +8,7 @@ class Database;
 
 namespace hyscale::storage {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 inline constexpr int kApplicationId = 0x48795363;  // "HySc": marks the file as ours
 
 int schema_version(SQLite::Database& sql);  // 0: an empty file

@@ -35,6 +35,24 @@ std::optional<json> parse_line(std::string_view line) {
   return value.is_object() ? std::optional(std::move(value)) : std::nullopt;
 }
 
+std::vector<CorpusLoss> corpora_of(const json& row) {
+  std::vector<CorpusLoss> corpora;
+  if (!row.contains("corpora")) return corpora;
+  for (const json& part : row.at("corpora"))
+    corpora.push_back({part.at("corpus").get<std::string>(), number(part.at("loss")), number(part.at("bits_per_byte")),
+                       number(part.at("standard_error"))});
+  return corpora;
+}
+
+std::string corpora_json(const std::vector<CorpusLoss>& corpora) {
+  std::string list;
+  for (const CorpusLoss& part : corpora)
+    list += fmt::format(R"({}{{"corpus":{},"loss":{},"bits_per_byte":{},"standard_error":{}}})",
+                        list.empty() ? "" : ",", json(part.corpus).dump(), number(part.loss),
+                        number(part.bits_per_byte), number(part.standard_error));
+  return list.empty() ? "" : ",\"corpora\":[" + list + "]";
+}
+
 void take(const json& row, JournalContent& content) {
   auto& attempts = content.attempts;
   if (row.contains("attempt")) {
@@ -52,7 +70,7 @@ void take(const json& row, JournalContent& content) {
     const int64_t step = row.at("eval").get<int64_t>();
     if (attempts.empty()) attempts.push_back({1, step - 1, {}, {}});
     attempts.back().evals.push_back(
-        {step, tokens, loss, number(row.at("bits_per_byte")), number(row.at("standard_error"))});
+        {step, tokens, loss, number(row.at("bits_per_byte")), number(row.at("standard_error")), corpora_of(row)});
   }
 }
 
@@ -99,8 +117,8 @@ void Journal::add(const StepRow& r) {
                    number(r.loss), number(r.lr), number(r.grad_norm), number(r.seconds)));
 }
 void Journal::add(const EvalRow& r) {
-  line(fmt::format(R"({{"eval":{},"tokens":{},"loss":{},"bits_per_byte":{},"standard_error":{}}})", r.step, r.tokens,
-                   number(r.loss), number(r.bits_per_byte), number(r.standard_error)));
+  line(fmt::format(R"({{"eval":{},"tokens":{},"loss":{},"bits_per_byte":{},"standard_error":{}{}}})", r.step, r.tokens,
+                   number(r.loss), number(r.bits_per_byte), number(r.standard_error), corpora_json(r.corpora)));
 }
 
 void Journal::flush() {

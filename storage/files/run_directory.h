@@ -60,13 +60,21 @@ struct StepRow {
   double grad_norm = 0;  // before clipping
   double seconds = 0;    // wall time of the step; the only column that two exact runs may differ in
 };
-/// One evaluation of the validation split.
+/// What one corpus of a mixture adds to an evaluation.
+struct CorpusLoss {
+  std::string corpus;
+  double loss = 0;           // mean nats per token of its validation split
+  double bits_per_byte = 0;  // NaN when its bytes of text are not known
+  double standard_error = 0;
+};
+/// One evaluation of the validation split, or of those of a mixture, by their weights.
 struct EvalRow {
   int64_t step = 0;
   int64_t tokens = 0;
-  double loss = 0;  // mean nats per token
-  double bits_per_byte = 0;
-  double standard_error = 0;  // of `loss`, over windows
+  double loss = 0;                    // mean nats per token
+  double bits_per_byte = 0;           // NaN when the bytes of text are not known
+  double standard_error = 0;          // of `loss`, over windows
+  std::vector<CorpusLoss> corpora{};  // of a mixture; the same corpora in the same order all through a run
 };
 
 /// What run.h5 holds: the whole curve, each step once, in order, with the run's closing figures as attributes.

@@ -1,4 +1,7 @@
+#include <cmath>
 #include <fmt/format.h>
+#include <sstream>
+#include <utility>
 
 #include "core/base/error.h"
 #include "storage/files/hdf5_file.h"
@@ -9,6 +12,10 @@ namespace {
 
 constexpr const char* kFormat = "hyscale.curve/1";
 const std::string kProvenance = "provenance.";
+constexpr std::pair<const char*, double CorpusLoss::*> kCorpusColumns[] = {
+    {"/evals/corpus_loss", &CorpusLoss::loss},
+    {"/evals/corpus_bits_per_byte", &CorpusLoss::bits_per_byte},
+    {"/evals/corpus_standard_error", &CorpusLoss::standard_error}};
 
 template <class T, class Row>
 void write_column(Hdf5Writer& file, const std::string& name, const std::vector<Row>& rows, T Row::*field) {
@@ -23,6 +30,36 @@ void read_column(const Hdf5Reader& file, const std::string& name, std::vector<Ro
   std::vector<T> column(rows.size());
   file.read(name, std::span<T>(column));
   for (size_t i = 0; i < rows.size(); ++i) rows[i].*field = column[i];
+}
+
+/// [evaluations, corpora] of each figure, and the corpora's names, one a line.
+void write_corpora(Hdf5Writer& file, const std::vector<EvalRow>& evals) {
+  if (evals.empty() || evals.back().corpora.empty()) return;
+  const std::vector<CorpusLoss>& last = evals.back().corpora;
+  std::string names;
+  for (const CorpusLoss& part : last) names += part.corpus + "\n";
+  file.text("/evals/corpora", names);
+  for (const auto& [name, field] : kCorpusColumns) {
+    std::vector<double> column;
+    for (const EvalRow& row : evals)
+      for (size_t i = 0; i < last.size(); ++i)
+        column.push_back(i < row.corpora.size() ? row.corpora[i].*field : std::nan(""));
+    file.array(name, {static_cast<int64_t>(evals.size()), static_cast<int64_t>(last.size())},
+               std::span<const double>(column));
+  }
+}
+
+void read_corpora(const Hdf5Reader& file, std::vector<EvalRow>& evals) {
+  if (!file.has("/evals/corpora")) return;
+  std::istringstream names(file.text("/evals/corpora"));
+  std::vector<CorpusLoss> corpora;
+  for (std::string name; std::getline(names, name);) corpora.push_back({.corpus = name});
+  for (EvalRow& row : evals) row.corpora = corpora;
+  for (const auto& [name, field] : kCorpusColumns) {
+    std::vector<double> column(evals.size() * corpora.size());
+    file.read(name, std::span<double>(column));
+    for (size_t i = 0; i < column.size(); ++i) evals[i / corpora.size()].corpora[i % corpora.size()].*field = column[i];
+  }
 }
 
 }  // namespace
@@ -49,6 +86,7 @@ void write_run_record(const std::string& path, const RunRecord& record) {
   write_column(file, "/evals/loss", record.evals, &EvalRow::loss);
   write_column(file, "/evals/bits_per_byte", record.evals, &EvalRow::bits_per_byte);
   write_column(file, "/evals/standard_error", record.evals, &EvalRow::standard_error);
+  write_corpora(file, record.evals);
   file.save(path);
 }
 
@@ -74,6 +112,7 @@ RunRecord read_run_record(const std::string& path) {
   read_column(file, "/evals/loss", record.evals, &EvalRow::loss);
   read_column(file, "/evals/bits_per_byte", record.evals, &EvalRow::bits_per_byte);
   read_column(file, "/evals/standard_error", record.evals, &EvalRow::standard_error);
+  read_corpora(file, record.evals);
   return record;
 }
 

@@ -59,31 +59,31 @@ TEST(Permutation, LeavesNoTraceOfTheOldOrder) {
 }
 
 TEST(BatchPlan, ShowsEveryWindowOncePerEpoch) {
-  const BatchPlan plan(/*split_tokens=*/1001, /*context=*/10, /*batch_sequences=*/4, /*seed=*/3);
+  const BatchPlan plan({{.tokens = 1001}}, /*context=*/10, /*batch_sequences=*/4, /*seed=*/3);
   ASSERT_EQ(plan.windows(), 100);
   std::multiset<int64_t> begins;
   for (int64_t step = 0; step < 25; ++step)
     for (int64_t row = 0; row < 4; ++row) {
-      EXPECT_EQ(plan.epoch(step, row), 0);
-      begins.insert(plan.begin(step, row));
+      EXPECT_EQ(plan.place(step, row).epoch, 0);
+      begins.insert(plan.place(step, row).begin);
     }
   std::multiset<int64_t> expected;
   for (int64_t window = 0; window < 100; ++window) expected.insert(window * 10);
   EXPECT_EQ(begins, expected);
-  EXPECT_EQ(plan.epoch(25, 0), 1);
+  EXPECT_EQ(plan.place(25, 0).epoch, 1);
 }
 
 TEST(BatchPlan, StartsANewEpochInTheMiddleOfABatchWhenWindowsDoNotDivide) {
-  const BatchPlan plan(/*split_tokens=*/61, /*context=*/10, /*batch_sequences=*/4, /*seed=*/3);
-  EXPECT_EQ(plan.epoch(1, 1), 0);
-  EXPECT_EQ(plan.epoch(1, 2), 1);
+  const BatchPlan plan({{.tokens = 61}}, /*context=*/10, /*batch_sequences=*/4, /*seed=*/3);
+  EXPECT_EQ(plan.place(1, 1).epoch, 0);
+  EXPECT_EQ(plan.place(1, 2).epoch, 1);
 }
 
 TEST(BatchPlan, OrdersSeedsAndEpochsDifferently) {
   const auto order = [](int64_t seed, int64_t epoch) {
-    const BatchPlan plan(1001, 10, 100, seed);
+    const BatchPlan plan({{.tokens = 1001}}, 10, 100, seed);
     std::vector<int64_t> begins;
-    for (int64_t row = 0; row < 100; ++row) begins.push_back(plan.begin(epoch, row));
+    for (int64_t row = 0; row < 100; ++row) begins.push_back(plan.place(epoch, row).begin);
     return begins;
   };
   EXPECT_EQ(order(3, 0), order(3, 0));
@@ -92,22 +92,22 @@ TEST(BatchPlan, OrdersSeedsAndEpochsDifferently) {
 }
 
 TEST(BatchPlan, RefusesACorpusShorterThanOneSequence) {
-  EXPECT_THAT([] { BatchPlan(10, 10, 1, 0); }, ThrowsMessage<ConfigError>(HasSubstr("needs 11")));
+  EXPECT_THAT([] { BatchPlan({{.tokens = 10}}, 10, 1, 0); }, ThrowsMessage<ConfigError>(HasSubstr("needs 11")));
 }
 
 TEST_F(PreparedCorpusTest, GivesStepKTheSameBatchWhateverWasReadBeforeAndHoweverRowsAreSplit) {
   const Corpus corpus(directory_);
-  const BatchPlan plan(corpus.size(false), 16, 6, 1);
+  const BatchPlan plan({{.tokens = corpus.size(false)}}, 16, 6, 1);
   OwnedTensor inputs(DType::i32, {6, 16}), targets(DType::i32, {6, 16});
-  fill_batch(corpus, plan, 11, 0, inputs, targets);
+  fill_batch({&corpus, 1}, plan, 11, 0, inputs, targets);
   const auto whole_inputs = values(inputs), whole_targets = values(targets);
   for (const int64_t ranks : {2, 3}) {
     const int64_t rows = 6 / ranks;
     OwnedTensor part_inputs(DType::i32, {rows, 16}), part_targets(DType::i32, {rows, 16});
     std::vector<int32_t> joined_inputs, joined_targets;
     for (int64_t rank = ranks - 1; rank >= 0; --rank) {
-      fill_batch(corpus, plan, rank, 0, part_inputs, part_targets);  // something else first
-      fill_batch(corpus, plan, 11, rank * rows, part_inputs, part_targets);
+      fill_batch({&corpus, 1}, plan, rank, 0, part_inputs, part_targets);  // something else first
+      fill_batch({&corpus, 1}, plan, 11, rank * rows, part_inputs, part_targets);
       const auto in = values(part_inputs), out = values(part_targets);
       joined_inputs.insert(joined_inputs.begin(), in.begin(), in.end());
       joined_targets.insert(joined_targets.begin(), out.begin(), out.end());
@@ -119,11 +119,11 @@ TEST_F(PreparedCorpusTest, GivesStepKTheSameBatchWhateverWasReadBeforeAndHowever
 
 TEST_F(PreparedCorpusTest, MakesTargetsTheInputsShiftedByOne) {
   const Corpus corpus(directory_);
-  const BatchPlan plan(corpus.size(false), 16, 1, 1);
+  const BatchPlan plan({{.tokens = corpus.size(false)}}, 16, 1, 1);
   OwnedTensor inputs(DType::i32, {1, 16}), targets(DType::i32, {1, 16});
-  fill_batch(corpus, plan, 5, 0, inputs, targets);
+  fill_batch({&corpus, 1}, plan, 5, 0, inputs, targets);
   std::vector<int32_t> window(17);
-  corpus.read(false, plan.begin(5, 0), window);
+  corpus.read(false, plan.place(5, 0).begin, window);
   EXPECT_THAT(values(inputs), ElementsAreArray(window.begin(), window.end() - 1));
   EXPECT_THAT(values(targets), ElementsAreArray(window.begin() + 1, window.end()));
 }

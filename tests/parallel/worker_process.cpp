@@ -77,7 +77,8 @@ Workshop::Workshop() {
 }
 
 std::vector<std::string> Workshop::train(const std::string& name, const std::vector<std::string>& more) const {
-  std::vector<std::string> words{"train", path("run.yaml"), "--store", path("store"), "--out", out(name)};
+  std::vector<std::string> words{"train", path("run.yaml"), "--store",      path("store"),
+                                 "--out", out(name),        "--max-epochs", "none"};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }

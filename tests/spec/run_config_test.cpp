@@ -100,6 +100,11 @@ TEST(RunConfig, RefusesWhatEachRuleForbids) {
       {"schedule:", "precision: fp16\n  schedule:", "train.precision = 'fp16' is not known"},
       {"  ffn: {kind: swiglu, d_ff: 176}\n", "", "model.ffn is missing"},
       {"format: hyscale.run/1", "format: hyscale.run/9", "hyscale.run/1"},
+      {"corpus: tiny", "mixture: []", "data.mixture is empty"},
+      {"corpus: tiny", "corpus: tiny, mixture: [{corpus: a, weight: 1}]", "two ways to say what to read"},
+      {"corpus: tiny", "mixture: [{corpus: a, weight: 0}, {corpus: b}]", "data.mixture[0].weight = 0 must be"},
+      {"corpus: tiny", "mixture: [{corpus: a, weight: 1}, {corpus: b}]", "data.mixture[1].weight is missing"},
+      {"corpus: tiny", "mixture: [{corpus: a, weight: 1}, {corpus: a, weight: 2}]", "corpus a is there twice"},
   };
   for (const auto& c : cases) EXPECT_THAT(message_of(with(kRunText, c.from, c.to)), HasSubstr(c.message)) << c.to;
 }
@@ -123,6 +128,19 @@ TEST(RunConfig, AWrongOverrideIsNamedAsSuch) {
               HasSubstr("--set train.tokens=five: train.tokens should be"));
   EXPECT_THAT(message_of(kRunText, {"train.tokens"}), HasSubstr("an override needs a path and a value"));
   EXPECT_THAT(message_of(kRunText, {"model.mixers.H.branches.2.heads=1"}), HasSubstr("there is no '2'"));
+}
+
+TEST(RunConfig, AMixtureReadsBackAsItWasWrittenAndOneOfASingleCorpusIsThatCorpus) {
+  const std::string text =
+      with(kRunText, "corpus: tiny", "mixture: [{corpus: a/b, weight: 7}, {corpus: c, weight: 3}]");
+  const RunConfig again = parse_run_config(to_yaml(parse_run_config(text, "run.yaml")), "written");
+  ASSERT_THAT(again.data.mixture, SizeIs(2));
+  EXPECT_EQ(again.data.mixture[0].corpus, "a/b");
+  EXPECT_EQ(again.data.mixture[0].weight, 7);
+  EXPECT_EQ(again.data.shares()[0].weight, 0.7);
+  EXPECT_EQ(again.data.seed, 3);
+  const std::string one = with(kRunText, "corpus: tiny", "mixture: [{corpus: tiny, weight: 7}]");
+  EXPECT_EQ(parse_run_config(one, "run.yaml").data.corpus, "tiny");
 }
 
 TEST(RunConfig, WhatIsWrittenReadsBackToTheSameId) {

@@ -62,6 +62,21 @@ TEST(RunId, StandsForTheCorpusByItsHashAndNotItsName) {
   EXPECT_NE(run_id(config, {kCorpus.corpus_sha256, std::string(64, 'c')}), run_id(config, kCorpus));
 }
 
+TEST(RunId, OfAMixtureStandsForHashesAndWeights) {
+  const RunConfig config = parse_run_config(kRunText, "run.yaml");
+  const auto mixed = [](double weight) {
+    return CorpusIdentity{
+        "", std::string(64, 'b'), {{std::string(64, 'a'), weight}, {std::string(64, 'c'), 1 - weight}}};
+  };
+  const std::string form = canonical_form(config, mixed(0.5));
+  EXPECT_EQ(nlohmann::json::parse(form).dump(), form);
+  EXPECT_EQ(nlohmann::json::parse(form)["data"]["mixture"][0]["corpus_sha256"], std::string(64, 'a'));
+  EXPECT_FALSE(nlohmann::json::parse(form)["data"].contains("corpus_sha256"));
+  EXPECT_EQ(run_id(config, mixed(0.5)), run_id(config, mixed(0.5)));
+  EXPECT_NE(run_id(config, mixed(0.5)), run_id(config, mixed(0.25)));
+  EXPECT_NE(run_id(config, mixed(0.5)), run_id(config, kCorpus));
+}
+
 TEST(RunId, ChangesWithEveryFieldThatChangesAResult) {
   const struct {
     const char *from, *to;

@@ -219,6 +219,48 @@ TEST_F(DatabaseTest, RefusesASchemaOfANewerProgram) {
   EXPECT_THAT(message_of<ConfigError>([&] { Database(store_, Database::Mode::write); }), HasSubstr("newer program"));
 }
 
+TEST_F(DatabaseTest, KeepsTheLossesOfAMixturesCorporaAndWhatIsNotKnown) {
+  Database db = create();
+  fill(db);
+  RunRow run = *db.run("r1");
+  run.state = "done";
+  db.update_run(run);
+  db.put_result("r1", {.evals = {{.step = 5, .corpora = {{"old", 9, 9, 9}}},
+                                 {.step = 10,
+                                  .loss = 1.5,
+                                  .bits_per_byte = std::nan(""),
+                                  .corpora = {{"books", 1, 2, 3}, {"code", 2, std::nan(""), 4}}}}});
+  const ResultRow row = db.results("s").at(0);
+  EXPECT_TRUE(std::isnan(row.bits_per_byte));
+  ASSERT_EQ(row.corpora.size(), 2u);
+  EXPECT_EQ(row.corpora[0].corpus, "books");
+  EXPECT_EQ(row.corpora[0].loss, 1);
+  EXPECT_TRUE(std::isnan(row.corpora[1].bits_per_byte));
+}
+
+TEST_F(DatabaseTest, BringsADatabaseOfTheFirstSchemaUpToDate) {
+  {
+    Database db = create();
+    fill(db);
+    RunRow run = *db.run("r1");
+    run.state = "done";
+    db.update_run(run);
+    db.put_result("r1", {.evals = {{.step = 10, .loss = 1.5, .bits_per_byte = 2, .standard_error = 0.5}}});
+  }
+  // What version 1 had: no table of corpora, and figures that must be there.
+  execute(path(),
+          "PRAGMA legacy_alter_table = ON; DROP TABLE eval_corpora; CREATE TABLE first (run_id TEXT NOT NULL "
+          "REFERENCES runs (run_id) ON DELETE CASCADE,"
+          " step INTEGER NOT NULL, tokens INTEGER NOT NULL, loss REAL NOT NULL, bits_per_byte REAL NOT NULL,"
+          " standard_error REAL NOT NULL, PRIMARY KEY (run_id, step)); INSERT INTO first SELECT * FROM evals;"
+          " DROP TABLE evals; ALTER TABLE first RENAME TO evals; PRAGMA user_version = 1;");
+  EXPECT_EQ(Database(store_, Database::Mode::read).results("s").at(0).validation_loss, 1.5);
+  Database db(store_, Database::Mode::write);
+  EXPECT_EQ(db.results("s").at(0).bits_per_byte, 2);
+  db.put_result("r1", {.evals = {{.step = 10, .loss = 1.25, .bits_per_byte = std::nan("")}}});
+  EXPECT_EQ(db.results("s").at(0).validation_loss, 1.25);
+}
+
 TEST_F(DatabaseTest, RefusesSomebodyElsesDatabase) {
   execute(path(), "CREATE TABLE photos (name TEXT)");
   EXPECT_THAT(message_of<DamagedFile>([&] { create(); }), HasSubstr("not a results database"));

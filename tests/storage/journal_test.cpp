@@ -54,6 +54,29 @@ TEST(Journal, GivesRowsBackBitForBit) {
   EXPECT_EQ(content.attempts[0].evals[0].bits_per_byte, 5e-324);
 }
 
+TEST(Journal, KeepsTheLossesOfAMixturesCorpora) {
+  const ScratchDirectory dir;
+  {
+    Journal journal(dir / "journal");
+    journal.begin_attempt(1, 0);
+    journal.add(
+        EvalRow{2, 1024, 1.5, std::nan(""), 0.1, {{"\"odd\" name", 1.25, 2, 0.5}, {"b", 2, std::nan(""), 0.25}}});
+    journal.add(EvalRow{3, 2048, 1.5, 1, 0.1});
+    journal.flush();
+  }
+  const JournalContent content = read_journal(dir / "journal");
+  ASSERT_THAT(content.attempts, SizeIs(1));
+  ASSERT_THAT(content.attempts[0].evals, SizeIs(2));
+  const EvalRow& eval = content.attempts[0].evals[0];
+  EXPECT_TRUE(std::isnan(eval.bits_per_byte));
+  ASSERT_THAT(eval.corpora, SizeIs(2));
+  EXPECT_EQ(eval.corpora[0].corpus, "\"odd\" name");
+  EXPECT_EQ(eval.corpora[0].loss, 1.25);
+  EXPECT_TRUE(std::isnan(eval.corpora[1].bits_per_byte));
+  EXPECT_EQ(eval.corpora[1].standard_error, 0.25);
+  EXPECT_THAT(content.attempts[0].evals[1].corpora, IsEmpty());
+}
+
 TEST(Journal, WithATornTailKeepsTheWholeLinesAndSaysSo) {
   const ScratchDirectory dir;
   const RunDirectory run{dir.path()};

@@ -42,6 +42,21 @@ TEST(RunRecord, ComesBackBitForBit) {
   EXPECT_EQ(read.evals[1].loss, 1.0 / 7.0);
 }
 
+TEST(RunRecord, KeepsTheLossesOfAMixturesCorpora) {
+  const ScratchDirectory dir;
+  RunRecord written = a_record();
+  for (EvalRow& row : written.evals) row.corpora = {{"books", row.loss + 1, 2, 0.5}, {"code", 2, std::nan(""), 0.25}};
+  write_run_record(dir / "run.h5", written);
+  const RunRecord read = read_run_record(dir / "run.h5");
+  ASSERT_EQ(read.evals.size(), 2u);
+  ASSERT_EQ(read.evals[0].corpora.size(), 2u);
+  EXPECT_EQ(read.evals[0].corpora[0].loss, 2.25);
+  EXPECT_EQ(read.evals[1].corpora[0].loss, 1.0 / 7.0 + 1);
+  EXPECT_EQ(read.evals[1].corpora[1].corpus, "code");
+  EXPECT_TRUE(std::isnan(read.evals[1].corpora[1].bits_per_byte));
+  EXPECT_EQ(read.evals[1].corpora[1].standard_error, 0.25);
+}
+
 TEST(RunRecord, WithoutAnyRowComesBackEmpty) {
   const ScratchDirectory dir;
   write_run_record(dir / "run.h5", {});

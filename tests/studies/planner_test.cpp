@@ -175,7 +175,7 @@ TEST_F(Planner, EachLimitRejectsWithItsReason) {
   EXPECT_THAT(reasons(), HasSubstr("steps, fewer than 300"));
   replace(study_, "epochs: 4", "epochs: 0.6");
   replace(study_, "200K]", "130K, 160K, 200K]");  // enough sizes stay
-  EXPECT_THAT(reasons(), HasSubstr("epochs of the corpus, more than 0.6"));
+  EXPECT_THAT(reasons(), HasSubstr("epochs of the corpus sample, more than 0.6"));
 }
 
 TEST_F(Planner, WholeStepsThatLeaveTheBudgetAreRejected) {
