@@ -79,6 +79,7 @@ std::string to_text(const data::PreparedCorpus& prepared) {
   text += split_line("validation", m.validation_documents, m.validation_tokens, m.validation_bytes);
   text += fmt::format("  tokenizer {}, vocabulary {}; unigram entropy of the validation tokens {:.4f} nats\n",
                       m.tokenizer, m.vocabulary, m.unigram_entropy);
+  if (m.bos == m.eos) text += fmt::format("  one token begins and ends documents: id {}\n", m.bos);
   if (prepared.tokenizer_sample > 0)
     text += fmt::format("  tokenizer trained on {:.1f} of {:.1f} MB of text\n",
                         static_cast<double>(prepared.tokenizer_sample) * 1e-6,

@@ -39,14 +39,19 @@ std::string name_of(const TokenizeArguments& arguments) {
   return arguments.file.empty() ? "standard input" : arguments.file;
 }
 
+bool holds_documents(std::string_view file) {
+  for (const std::string_view packed : {".gz", ".zst"})
+    if (file.ends_with(packed)) file.remove_suffix(packed.size());
+  return file.ends_with(".txt") || file.ends_with(".jsonl");
+}
+
 /// Calls `each` with every document: those of .txt and .jsonl files as `hybrid-worker data` finds them, else the whole
 /// input.
 template <class Each>
 void for_each_document(const TokenizeArguments& arguments, Each&& each) {
   std::string text;
   const std::string& file = arguments.file;
-  const auto ends = [&](const char* suffix) { return file.find(suffix) != std::string::npos; };
-  if (!file.empty() && (ends(".jsonl") || ends(".txt"))) {
+  if (holds_documents(file)) {
     data::DocumentReader reader(data::find_text_files({file}), arguments.field);
     while (reader.next(text)) each(text);
     return reader.throw_if_problems();

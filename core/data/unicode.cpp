@@ -2,13 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <fmt/format.h>
-#include <memory>
 #include <utf8proc.h>
 #include <vector>
 
-#include "core/base/error.h"
 #include "core/data/unicode_tables.h"
 
 namespace hyscale::data {
@@ -96,14 +92,26 @@ bool is_calm(char32_t character) {
   return calm[character];
 }
 
+// Decomposes, puts combining marks in order, composes. utf8proc_map does the same, but sorts in quadratic time.
 void append_normalized(Normalization form, std::string_view text, std::string& out) {
-  utf8proc_uint8_t* mapped = nullptr;
-  const utf8proc_ssize_t length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                               static_cast<utf8proc_ssize_t>(text.size()), &mapped, options(form));
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, std::free);
-  if (length < 0)
-    throw Error(ExitCode::failed, {{.what = fmt::format("cannot normalise text: {}", utf8proc_errmsg(length))}});
-  out.append(reinterpret_cast<const char*>(mapped), static_cast<size_t>(length));
+  std::vector<utf8proc_int32_t> characters;
+  std::array<utf8proc_int32_t, 32> parts{};
+  for (size_t at = 0; at < text.size();) {
+    int last_class = 0;
+    const auto character = static_cast<utf8proc_int32_t>(next_character(text, at));
+    const auto count = utf8proc_decompose_char(character, parts.data(), parts.size(), options(form), &last_class);
+    characters.insert(characters.end(), parts.begin(), parts.begin() + std::max<utf8proc_ssize_t>(count, 0));
+  }
+  const auto order = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
+  for (auto begin = characters.begin(); begin != characters.end();) {
+    const auto end = std::find_if(begin, characters.end(), [&](utf8proc_int32_t c) { return order(c) == 0; });
+    std::stable_sort(begin, end, [&](utf8proc_int32_t a, utf8proc_int32_t b) { return order(a) < order(b); });
+    begin = end == characters.end() ? end : end + 1;
+  }
+  const auto length =
+      utf8proc_normalize_utf32(characters.data(), static_cast<utf8proc_ssize_t>(characters.size()), options(form));
+  for (utf8proc_ssize_t i = 0; i < length; ++i)
+    append_utf8(static_cast<char32_t>(characters[static_cast<size_t>(i)]), out);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ from originals import Original, make_tokenizers
 
 HERE = pathlib.Path(__file__).parent
 KINDS = ["gpt2.json", "llama3.json", "qwen.json", "llama2.json"]
-TEXTS = ["", " ", "\n", "Hello, world! It's 12345 o'clock.", "  two  spaces\tand tabs \r\n\r\n  next ", "naïve cafe\u0301 é! e\u0301! 漢字かな 한국어 עברית",
+TEXTS = ["", " ", "\n", "Hello, world! It's 12345 o'clock.", "  two  spaces\tand tabs \r\n\r\n  next ", "naïve cafe\u0301 \u03a9! \u2126! e\u0301! 漢字かな 한국어 עברית",
          "I'M we'll THEY'VE it'ſ x'S", "<s>a</s> <|endoftext|> <|begin_of_text|>x <think>y</think>  <pad>  z", "▁ a▁b ▁▁ c", "\u180e x\u2028y\x85z\xa0\u3000",
          "👩‍👩‍👧 🏳️‍🌈🇩🇪", "\x00\x01 zero", "\U0001E4D0\U0002EBF0\U00011930 \U00010D40", "a" * 60 + " " * 40 + "\n" * 9]
 

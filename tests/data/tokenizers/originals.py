@@ -53,7 +53,7 @@ def qwen(texts, vocabulary):
     tokenizer = byte_level(texts, vocabulary, splits([QWEN]), normalizer=normalizers.NFC())
     tokenizer.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     tokenizer.add_tokens([AddedToken("<think>", normalized=False, special=False), AddedToken("    ", normalized=True),
-                          AddedToken("e\u0301!", normalized=True), AddedToken("<pad>", lstrip=True, rstrip=True, normalized=False)])
+                          AddedToken("\u03a9!", normalized=True), AddedToken("<pad>", lstrip=True, rstrip=True, normalized=False)])
     return tokenizer
 
 
