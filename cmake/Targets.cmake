@@ -38,10 +38,16 @@ endif()
 # The release and asan presets compile the sources of a target as a few big ones (CMAKE_UNITY_BUILD): the headers of the JSON and
 # command-line libraries cost 5 to 10 s wherever they are read. NO_UNITY keeps a target's files apart, where they are
 # heavy themselves and each has constants and helpers of its own.
-# hyscale_library(NAME [NO_UNITY] SOURCES a.cpp … LINK Hyscale::base … [PRIVATE_LINK lib …])
+# SHARED: what the kernels need, which are shared so that the loader can pick the copy for this CPU (core/kernels).
+# hyscale_library(NAME [NO_UNITY] [SHARED] SOURCES a.cpp … LINK Hyscale::base … [PRIVATE_LINK lib …])
 function(hyscale_library name)
-  cmake_parse_arguments(ARG "NO_UNITY" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
-  add_library(hyscale_${name} STATIC ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "NO_UNITY;SHARED" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  if(ARG_SHARED)
+    add_library(hyscale_${name} SHARED ${ARG_SOURCES})
+    install(TARGETS hyscale_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  else()
+    add_library(hyscale_${name} STATIC ${ARG_SOURCES})
+  endif()
   add_library(Hyscale::${name} ALIAS hyscale_${name})
   target_link_libraries(hyscale_${name} PUBLIC Hyscale::settings ${ARG_LINK} PRIVATE Hyscale::warnings ${ARG_PRIVATE_LINK})
   if(ARG_NO_UNITY)

@@ -9,7 +9,9 @@
 #include "core/base/log.h"
 #include "core/base/process.h"
 #include "core/base/program.h"
+#include "core/kernels/instruction_set.h"
 #include "core/spec/corpus_manifest.h"
+#include "parallel/cpu_check.h"
 #include "parallel/micro_batch.h"
 #include "parallel/threads.h"
 
@@ -17,6 +19,7 @@ namespace hyscale::parallel {
 namespace {
 
 void check_device(const TrainOptions& options, const spec::RunConfig& config) {
+  check_cpu();
   Problems problems;
   if (options.device == "cuda")
     problems.add({.what = "--device cuda: this build has no CUDA back end", .remedy = "use --device cpu"});
@@ -117,6 +120,7 @@ void prepare(Attempt& a) {
                               {"deterministic", options.deterministic ? "yes" : "no"}},
                  .provenance = {{"commit", build_commit()},
                                 {"build", build_flags()},
+                                {"kernels", kernels::instruction_set()},
                                 {"host", host_name()},
                                 {"cpu", cpu_model()},
                                 {"mpi", a.world.library()},

@@ -7,9 +7,11 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "core/kernels/gemm.h"
+#include "core/kernels/instruction_set.h"
 #include "parallel/commands.h"
+#include "parallel/cpu_check.h"
 #include "parallel/execution.h"
+#include "parallel/gemm_yardstick.h"
 #include "parallel/mesh.h"
 #include "parallel/micro_batch.h"
 #include "parallel/threads.h"
@@ -41,7 +43,8 @@ nlohmann::ordered_json to_json(const TrainBench& b, const TrainBenchPlan& plan, 
   return {{"cpu", cpu_model()},
           {"threads", threads.threads},
           {"placement", threads.how},
-          {"gemm_library", kernels::gemm_library()},
+          {"kernels", kernels::instruction_set()},
+          {"gemm_library", GemmYardstick::library_name()},
           {"parameters", b.parameters},
           {"batch_sequences", plan.batch_sequences},
           {"micro_batch", plan.micro_batch},
@@ -53,6 +56,7 @@ nlohmann::ordered_json to_json(const TrainBench& b, const TrainBenchPlan& plan, 
           {"tokens_per_second", b.tokens_per_second()},
           {"with_head_gflops", b.rate() * 1e-9},
           {"gemm_gflops", b.gemm_rate() * 1e-9},
+          {"own_gemm_gflops", percentile(b.own_gemm_rates, 0.5) * 1e-9},
           {"share_of_gemm", b.share()},
           {"state_bytes", b.state_bytes},
           {"activation_bytes", b.activation_bytes},
@@ -61,15 +65,17 @@ nlohmann::ordered_json to_json(const TrainBench& b, const TrainBenchPlan& plan, 
 
 std::string to_text(const TrainBench& b, const TrainBenchPlan& plan, const ThreadPlan& threads) {
   const auto mib = [](int64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024.0); };
-  std::string text = fmt::format("{}, {}, {}\n", cpu_model(), threads.how, kernels::gemm_library());
+  std::string text = fmt::format("{}, {}, kernels for {}\n", cpu_model(), threads.how, kernels::instruction_set());
   text += fmt::format("{:.3g} parameters, {} sequences a step in micro-batches of {}\n",
                       static_cast<double>(b.parameters), plan.batch_sequences, plan.micro_batch);
   text += fmt::format("  step           {:>10.1f} ms   median of {} (p5 {:.1f}, p95 {:.1f})\n", b.seconds() * 1e3,
                       plan.steps, percentile(b.step_seconds, 0.05) * 1e3, percentile(b.step_seconds, 0.95) * 1e3);
   text += fmt::format("  tokens         {:>10.0f} /s\n", b.tokens_per_second());
   text += fmt::format("  with_head      {:>10.1f} GFLOP/s\n", b.rate() * 1e-9);
-  text += fmt::format("  matrix product {:>10.1f} GFLOP/s, this machine's, measured between the steps\n",
-                      b.gemm_rate() * 1e-9);
+  const std::string library = GemmYardstick::library_name();
+  text += fmt::format("  matrix product {:>10.1f} GFLOP/s between the steps: {}{:.1f}\n", b.gemm_rate() * 1e-9,
+                      library.empty() ? "ours " : library + " or ours, which reaches ",
+                      percentile(b.own_gemm_rates, 0.5) * 1e-9);
   text += fmt::format("  share          {:>10.1f} %\n", b.share() * 100);
   text += fmt::format("  memory         {:>10.1f} MiB: weights and optimizer {:.1f}, activations {:.1f}\n",
                       mib(b.peak_memory), mib(b.state_bytes), mib(b.activation_bytes));
@@ -77,6 +83,7 @@ std::string to_text(const TrainBench& b, const TrainBenchPlan& plan, const Threa
 }
 
 void bench(const BenchOptions& options) {
+  check_cpu();
   const spec::RunConfig config = spec::load_run_config(options.run_file, options.overrides);
   const TrainBenchPlan plan = resolve(options, config);
   const ThreadPlan threads = set_threads(options.threads, 1, options.pin);

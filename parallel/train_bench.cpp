@@ -6,9 +6,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/process.h"
-#include "core/kernels/gemm.h"
 #include "core/spec/accounting.h"
 #include "core/tensor/collective.h"
+#include "parallel/gemm_yardstick.h"
 #include "parallel/train_state.h"
 
 namespace hyscale::parallel {
@@ -20,35 +20,6 @@ void fill_random(const Tensor& tokens, int64_t vocabulary, std::mt19937_64& rand
   std::uniform_int_distribution<int32_t> any(0, static_cast<int32_t>(vocabulary - 1));
   std::generate_n(tokens.as<int32_t>(), tokens.numel(), [&] { return any(random); });
 }
-
-/// The rate of a square product, the yardstick.
-class GemmYardstick {
- public:
-  GemmYardstick() {
-    std::mt19937_64 random(1);
-    std::uniform_real_distribution<float> any(-1, 1);
-    for (const Tensor& one : {a_, b_})
-      for (int64_t row = 0; row < kSize; ++row)
-        std::generate_n(one.select(0, row).as<float>(), kSize, [&] { return any(random); });
-  }
-  /// FLOP/s, over at least kSeconds.
-  double measure() const {
-    constexpr double kFlops = 2.0 * kSize * kSize * kSize;
-    const double begin = now();
-    double end = begin;
-    int products = 0;
-    for (; end - begin < kSeconds; end = now(), ++products)
-      kernels::gemm({.out = out_, .a = a_, .b = b_, .transpose_b = true}, Exec{});
-    return kFlops * products / (end - begin);
-  }
-
- private:
-  static constexpr int64_t kSize = 1024;
-  static constexpr double kSeconds = 0.15;
-  Arena memory_;
-  Tensor a_ = memory_.matrix(DType::f32, kSize, kSize), b_ = memory_.matrix(DType::f32, kSize, kSize),
-         out_ = memory_.matrix(DType::f32, kSize, kSize);
-};
 
 class Bench {
  public:
@@ -109,14 +80,17 @@ TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan
                     .tokens = tokens,
                     .flops = account.train_flops_per_token.with_head * static_cast<double>(tokens),
                     .step_seconds = {},
-                    .gemm_rates = {}};
+                    .gemm_rates = {},
+                    .own_gemm_rates = {}};
   Bench bench(config, plan);
   const GemmYardstick yardstick;
   for (int step = 0; step < plan.warmup + plan.steps; ++step) {
-    const double seconds = bench.step(), rate = yardstick.measure();
+    const double seconds = bench.step();
+    const GemmYardstick::Rates gemm = yardstick.measure();
     if (step >= plan.warmup) {
       result.step_seconds.push_back(seconds);
-      result.gemm_rates.push_back(rate);
+      result.gemm_rates.push_back(gemm.best());
+      result.own_gemm_rates.push_back(gemm.ours);
     }
     done(step + 1);
   }

@@ -22,10 +22,12 @@ struct TrainBench {
   int64_t tokens = 0;                // of one step
   double flops = 0;                  // with_head, of one step
   std::vector<double> step_seconds;  // in the order they were measured
-  std::vector<double> gemm_rates;    // FLOP/s, one measurement after each step
-  int64_t activation_bytes = 0;      // reserved for one micro-batch
-  int64_t state_bytes = 0;           // weights, gradients and AdamW's moments
-  int64_t peak_memory = 0;           // of the process, bytes
+  std::vector<double>
+      gemm_rates;  // FLOP/s, one measurement after each step: the library's or ours, whichever is faster
+  std::vector<double> own_gemm_rates;  // ours
+  int64_t activation_bytes = 0;        // reserved for one micro-batch
+  int64_t state_bytes = 0;             // weights, gradients and AdamW's moments
+  int64_t peak_memory = 0;             // of the process, bytes
 
   double seconds() const;  // median of a step
   double tokens_per_second() const { return static_cast<double>(tokens) / seconds(); }
@@ -35,8 +37,8 @@ struct TrainBench {
 };
 
 /// Trains on random tokens, on the OpenMP threads of this process. After each step it measures what this machine gives
-/// to a plain product of two 1024 × 1024 matrices through the same library on the same threads, so that both figures
-/// see the same clocks and the same neighbours. `done(step)` is called after each step, warm-up included.
+/// to plain matrix products (GemmYardstick), so that both figures see the same clocks and the same neighbours.
+/// `done(step)` is called after each step, warm-up included.
 TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan, const std::function<void(int)>& done);
 
 /// The entry below which a share `p` of `values` lies (nearest rank); `values` not empty, 0 ≤ p ≤ 1.

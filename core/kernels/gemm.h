@@ -26,7 +26,4 @@ void gemm(const GemmArgs& args, const Exec& exec);
 /// What `gemm` must compute: plain loops, each element one sum in double. Any strides. For tests.
 void reference_gemm(const GemmArgs& args);
 
-/// "oneDNN 2.6.3" or "OpenBLAS 0.3.21": for provenance.
-const char* gemm_library();
-
 }  // namespace hyscale::kernels

@@ -10,13 +10,15 @@
 namespace hyscale::kernels {
 namespace {
 
-constexpr int64_t kDepth = 256;                // of one pass of the micro-kernel: a panel of b (16 KB) fills half of L1
 constexpr int64_t kTaskRows = 192;             // their part of `a` (192 KB) stays in L2
-constexpr int64_t kTaskPanels = 32;            // a task's part of `out` (384 KB) stays in L2 from one depth to the next
+constexpr int64_t kTaskColumns = 512;          // their part of `out` (384 KB) stays in L2 from one depth to the next
 constexpr int64_t kPacked = int64_t{1} << 22;  // elements of b packed at once
 
 template <class T>
 inline constexpr int64_t kPanel = 2 * kLanes<T>;  // columns of a tile
+/// Of one pass of the micro-kernel: a panel of b (16 KB) fills half of L1.
+template <class T>
+inline constexpr int64_t kDepth = 16384 / (kPanel<T> * static_cast<int64_t>(sizeof(T)));
 
 /// Columns first … of b[k, n], `width` of them, scaled, as [k][kPanel]; what is missing to kPanel is 0.
 template <class T>
@@ -104,9 +106,9 @@ void multiply_block(View<const T, 2> a, const T* panels, int64_t first, int64_t 
   const Arena::Scope scope(arena);
   const int64_t rows = a.extent(0), k = a.extent(1);
   const bool pack = a.stride(1) != 1;
-  T* const packed = pack ? take<T>(arena, round_up(rows, kProductRows) * std::min(k, kDepth)) : nullptr;
-  for (int64_t begin = 0; begin < k; begin += kDepth) {
-    const int64_t depth = std::min(kDepth, k - begin);
+  T* const packed = pack ? take<T>(arena, round_up(rows, kProductRows) * std::min(k, kDepth<T>)) : nullptr;
+  for (int64_t begin = 0; begin < k; begin += kDepth<T>) {
+    const int64_t depth = std::min(kDepth<T>, k - begin);
     if (pack) pack_rows_of(part(a, 1, begin, depth), packed);
     const Left<T> left = pack ? Left<T>{packed, 1, kProductRows} : Left<T>{&a(0, begin), a.stride(0), 1};
     const int64_t block = pack ? kProductRows * depth : kProductRows * a.stride(0);
@@ -124,8 +126,8 @@ template <class T>
 void packed_product(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate, T alpha) {
   const int64_t m = out.extent(0), n = out.extent(1), k = a.extent(1);
   const int64_t panels = (n + kPanel<T> - 1) / kPanel<T>, blocks = (m + kTaskRows - 1) / kTaskRows;
-  const int64_t most = std::max(kDepth, kPacked / (panels * kPanel<T>) / kDepth * kDepth);
-  const int64_t groups = (panels + kTaskPanels - 1) / kTaskPanels;
+  const int64_t most = std::max(kDepth<T>, kPacked / (panels * kPanel<T>) / kDepth<T> * kDepth<T>);
+  const int64_t wide = kTaskColumns / kPanel<T>, groups = (panels + wide - 1) / wide;
   Arena& arena = thread_arena();
   const Arena::Scope scope(arena);
   T* const packed = take<T>(arena, panels * kPanel<T> * std::min(k, most));
@@ -137,9 +139,8 @@ void packed_product(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool
         pack_panel<T>(b_part, p * kPanel<T>, alpha, packed + p * depth * kPanel<T>);
     });
     parallel_for(blocks * groups, 1, [&](int64_t task, int64_t) {
-      const int64_t row = task / groups * kTaskRows, rows = std::min(kTaskRows, m - row),
-                    first = task % groups * kTaskPanels;
-      multiply_block<T>(part(a_part, 0, row, rows), packed, first, std::min(panels, first + kTaskPanels),
+      const int64_t row = task / groups * kTaskRows, rows = std::min(kTaskRows, m - row), first = task % groups * wide;
+      multiply_block<T>(part(a_part, 0, row, rows), packed, first, std::min(panels, first + wide),
                         part(out, 0, row, rows), accumulate || begin > 0);
     });
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "core/kernels/vector_math.h"
 #include "core/tensor/memory.h"
@@ -110,13 +111,16 @@ void small_product(Part part, int64_t m, int64_t n, int64_t k, Left<T> a, Rows<c
   }
 }
 
-inline void interleave(Vec<float> a, Vec<float> b, Vec<float>& low, Vec<float>& high) {
-  low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-  high = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+template <class V, size_t... I>
+inline void interleave(V a, V b, V& low, V& high, std::index_sequence<I...>) {
+  constexpr size_t kCount = sizeof...(I);
+  low = __builtin_shufflevector(a, b, (I / 2 + I % 2 * kCount)...);
+  high = __builtin_shufflevector(a, b, (kCount / 2 + I / 2 + I % 2 * kCount)...);
 }
-inline void interleave(Vec<double> a, Vec<double> b, Vec<double>& low, Vec<double>& high) {
-  low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-  high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+/// a0 b0 a1 b1 … from the lower and from the upper halves.
+template <class T>
+inline void interleave(Vec<T> a, Vec<T> b, Vec<T>& low, Vec<T>& high) {
+  interleave(a, b, low, high, std::make_index_sequence<static_cast<size_t>(kLanes<T>)>{});
 }
 
 /// to[j][i] = from[i][j] for i < rows, j < cols; columns rows … round_up(rows, kLanes) of `to` become 0. Rows of `from`
@@ -129,7 +133,7 @@ void transpose(int64_t rows, int64_t cols, Rows<const T> from, Rows<T> to) {
       Vec<T> now[L], next[L];
       for (int64_t r = 0; r < L; ++r) now[r] = i + r < rows ? load(from[i + r] + j) : Vec<T>{};
       for (int64_t stage = 1; stage < L; stage *= 2) {
-        for (int64_t r = 0; r < L / 2; ++r) interleave(now[r], now[r + L / 2], next[2 * r], next[2 * r + 1]);
+        for (int64_t r = 0; r < L / 2; ++r) interleave<T>(now[r], now[r + L / 2], next[2 * r], next[2 * r + 1]);
         std::copy(next, next + L, now);
       }
       for (int64_t r = 0; r < std::min(L, cols - j); ++r) store(to[j + r] + i, now[r]);

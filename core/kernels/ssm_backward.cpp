@@ -279,7 +279,9 @@ void scan_backward(const SsdShape& shape, const SsdInputs& in, const SsdSaved& s
                    const SsdGradients& gradients, Arena& arena) {
   const Arena::Scope scope(arena);
   const Scan<T> scan(shape, in, saved);
-  std::vector<ParameterSums<T>> sums(static_cast<size_t>(shape.sequences * shape.chunks() * shape.heads));
+  static_assert(sizeof(ParameterSums<T>) == 3 * sizeof(T));
+  auto* const sums =
+      reinterpret_cast<ParameterSums<T>*>(take<T>(arena, 3 * shape.sequences * shape.chunks() * shape.heads));
   T* const ends = take<T>(arena, shape.sequences * shape.heads * shape.chunks() * scan.state_size());
   const BackwardArgs<T> args{scan,
                              dy.view<const T, 2>(),
@@ -288,7 +290,7 @@ void scan_backward(const SsdShape& shape, const SsdInputs& in, const SsdSaved& s
                              gradients.c.view<T, 2>(),
                              gradients.dt_raw.view<T, 2>(),
                              ends,
-                             sums.data()};
+                             sums};
   for_each_task(shape.sequences, shape.heads, 1,
                 [&](int64_t sequence, int64_t h, int64_t) { walk_back(args, sequence, h); });
   for_each_task(shape.sequences, shape.chunks(), shape.groups, [&](int64_t sequence, int64_t chunk, int64_t g) {
@@ -296,7 +298,7 @@ void scan_backward(const SsdShape& shape, const SsdInputs& in, const SsdSaved& s
     const Arena::Scope task(own);
     ChunkBackward<T>(args, own, sequence, chunk, g).run();
   });
-  add_parameter_sums(scan, sums.data(), gradients);
+  add_parameter_sums(scan, sums, gradients);
 }
 
 template void scan_backward<float>(const SsdShape&, const SsdInputs&, const SsdSaved&, const Tensor&,

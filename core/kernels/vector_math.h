@@ -6,26 +6,33 @@
 
 namespace hyscale::kernels {
 
-/// 32 bytes of T handled as one value by the compiler's vector extension: arithmetic and comparisons work lane by lane
-/// on any architecture; `mask ? a : b` picks lanes.
+/// Bytes of a vector: what the instruction set that this copy of the kernels is compiled for moves at once.
+#if defined(__AVX512F__)
+inline constexpr size_t kVectorBytes = 64;
+#else
+inline constexpr size_t kVectorBytes = 32;
+#endif
+
+/// So many bytes of T handled as one value by the compiler's vector extension: arithmetic and comparisons work lane by
+/// lane on any architecture; `mask ? a : b` picks lanes.
 template <class T>
 struct VectorOf;
 template <>
 struct VectorOf<float> {
-  using Type [[gnu::vector_size(32)]] = float;
-  using Unaligned [[gnu::vector_size(32), gnu::aligned(4), gnu::may_alias]] = float;
-  using Mask [[gnu::vector_size(32)]] = int32_t;
+  using Type [[gnu::vector_size(kVectorBytes)]] = float;
+  using Unaligned [[gnu::vector_size(kVectorBytes), gnu::aligned(4), gnu::may_alias]] = float;
+  using Mask [[gnu::vector_size(kVectorBytes)]] = int32_t;
 };
 template <>
 struct VectorOf<double> {
-  using Type [[gnu::vector_size(32)]] = double;
-  using Unaligned [[gnu::vector_size(32), gnu::aligned(8), gnu::may_alias]] = double;
-  using Mask [[gnu::vector_size(32)]] = int64_t;
+  using Type [[gnu::vector_size(kVectorBytes)]] = double;
+  using Unaligned [[gnu::vector_size(kVectorBytes), gnu::aligned(8), gnu::may_alias]] = double;
+  using Mask [[gnu::vector_size(kVectorBytes)]] = int64_t;
 };
 template <class T>
 using Vec = typename VectorOf<T>::Type;
 template <class T>
-inline constexpr int64_t kLanes = static_cast<int64_t>(32 / sizeof(T));
+inline constexpr int64_t kLanes = static_cast<int64_t>(kVectorBytes / sizeof(T));
 
 constexpr int64_t round_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 

@@ -1,9 +1,9 @@
 #include "core/optim/adamw.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
-#include <vector>
 
 #include "core/base/error.h"
 #include "core/tensor/parallel_for.h"
@@ -59,14 +59,15 @@ double learning_rate(const spec::TrainConfig& train, int64_t tokens) {
 }
 
 double sum_of_squares(View<const float, 1> values) {
-  const int64_t n = values.extent(0);
-  std::vector<double> partial(static_cast<size_t>((n + kGrain - 1) / kGrain));
-  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+  constexpr int64_t kMost = 256;  // partial sums
+  const int64_t n = values.extent(0), grain = std::max(kGrain, (n + kMost - 1) / kMost);
+  std::array<double, kMost> partial{};
+  parallel_for(n, grain, [&](int64_t begin, int64_t end) {
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = begin; i < end; ++i)
       sum += static_cast<double>(values.data[i]) * static_cast<double>(values.data[i]);
-    partial[static_cast<size_t>(begin / kGrain)] = sum;
+    partial[static_cast<size_t>(begin / grain)] = sum;
   });
   double sum = 0;
   for (const double part : partial) sum += part;
