@@ -45,7 +45,7 @@ class JsonNode {
   int32_t id(int64_t limit) const {
     if (value_.is_number_unsigned() && value_.get<uint64_t>() < static_cast<uint64_t>(limit))
       return static_cast<int32_t>(value_.get<int64_t>());
-    complain(fmt::format("is {}, no id between 0 and {}", shown(), limit - 1));
+    complain(fmt::format("is {}, no whole number between 0 and {}", shown(), limit - 1));
     return -1;
   }
   /// Complains of keys that are not among `known`: what they ask for would be left undone.

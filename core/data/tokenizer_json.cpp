@@ -68,8 +68,9 @@ void add_decoder(const JsonNode& node, DecodeRules& rules) {
     if (!node.at("pattern").has("String") || node.text("content", "") != " ") return refuse();
     rules.mark = node.at("pattern").text("String", "");
   } else if (type == "Strip") {
-    if (node.text("content") != " " || node.value().value("stop", 0) != 0) return refuse();
-    rules.strip_spaces = static_cast<size_t>(std::max(0, node.value().value("start", 0)));
+    const auto spaces = [&](const char* key) { return node.has(key) ? node.at(key).id(1000) : 0; };
+    if (node.text("content") != " " || spaces("stop") != 0) return refuse();
+    rules.strip_spaces = static_cast<size_t>(std::max(0, spaces("start")));
   } else if (type == "Metaspace") {
     rules.mark = node.text("replacement", "▁");
     const bool prefix =

@@ -41,6 +41,7 @@ TEST(TokenizerJson, IsRefusedWhereItAsksForWhatIsNotThere) {
   EXPECT_THAT(complaint(changed("llama3.json", "/pre_tokenizer/pretokenizers/0", {{"type", "Whitespace"}})),
               AllOf(HasSubstr("pre_tokenizer.pretokenizers[0].type is 'Whitespace'"), HasSubstr("Split")));
   EXPECT_THAT(complaint(changed("gpt2.json", "/decoder", {{"type", "CTC"}})), HasSubstr("decoder.type is 'CTC'"));
+  EXPECT_THAT(complaint(changed("llama2.json", "/decoder/decoders/3/start", "one")), HasSubstr("decoders[3].start is"));
   EXPECT_THAT(complaint(changed("gpt2.json", "/post_processor", {{"type", "Odd"}})), HasSubstr("post_processor.type"));
   EXPECT_THAT(complaint(changed("gpt2.json", "/model/dropout", 0.1)), HasSubstr("model.dropout is 0.1"));
   EXPECT_THAT(complaint(changed("gpt2.json", "/model/end_of_word_suffix", "</w>")), HasSubstr("end_of_word_suffix"));
