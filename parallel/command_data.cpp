@@ -16,7 +16,7 @@ namespace {
 
 struct DataArguments {
   data::PrepareOptions options;
-  std::string validation_tokens, vocabulary;
+  std::string validation_tokens, vocabulary, invalid_utf8 = "fail";
   bool json = false;
 };
 
@@ -43,10 +43,38 @@ class InterruptGuard {
   struct sigaction before_[2]{};
 };
 
-void show(ProgressLine& line, const data::PrepareProgress& progress) {
-  if (interrupted) throw Error(ExitCode::failed, {{.what = "interrupted; nothing was left behind"}});
-  line.show(fmt::format("{}: {:.1f} MB, {} documents, {}", progress.doing, static_cast<double>(progress.bytes) * 1e-6,
-                        progress.documents, progress.file));
+/// Share, speed and time left, from the moment of its first call.
+class Shown {
+ public:
+  std::string operator()(const data::PrepareProgress& progress) {
+    const double now = Clock::system().steady_seconds();
+    if (progress.doing != doing_) {
+      doing_ = progress.doing;
+      begun_ = now;
+      read_ = progress.read;
+    }
+    std::string text = fmt::format("{}: {:.1f} MB, {} documents", doing_, static_cast<double>(progress.bytes) * 1e-6,
+                                   progress.documents);
+    const double seconds = now - begun_;
+    const auto done = static_cast<double>(progress.read - read_),
+               left = static_cast<double>(progress.total - progress.read);
+    if (progress.total > 0)
+      text += fmt::format(", {:.1f}%", 100 * static_cast<double>(progress.read) / static_cast<double>(progress.total));
+    if (done > 0 && seconds > 1)
+      text += fmt::format(", {:.1f} MB/s, ETA {}", done * 1e-6 / seconds, format_duration(left * seconds / done));
+    return text + ", " + progress.file;
+  }
+
+ private:
+  std::string doing_;
+  double begun_ = 0;
+  int64_t read_ = 0;
+};
+
+void stop_if_interrupted(const data::PrepareProgress& progress) {
+  if (interrupted)
+    throw Error(ExitCode::failed, {{.what = progress.saved ? "interrupted; the same command goes on from here"
+                                                           : "interrupted; nothing was left behind"}});
 }
 
 nlohmann::ordered_json to_json(const data::PreparedCorpus& prepared) {
@@ -61,6 +89,8 @@ nlohmann::ordered_json to_json(const data::PreparedCorpus& prepared) {
            {{"documents", m.validation_documents}, {"tokens", m.validation_tokens}, {"bytes", m.validation_bytes}}},
           {"unigram_entropy", m.unigram_entropy},
           {"blank_documents", prepared.blank_documents},
+          {"taken_up_bytes", prepared.taken_up},
+          {"notes", prepared.notes},
           {"tokenizer_sample_bytes", prepared.tokenizer_sample},
           {"corpus_sha256", m.identity.corpus_sha256},
           {"tokenizer_sha256", m.identity.tokenizer_sha256}};
@@ -85,6 +115,9 @@ std::string to_text(const data::PreparedCorpus& prepared) {
                         static_cast<double>(prepared.tokenizer_sample) * 1e-6,
                         static_cast<double>(prepared.text_bytes) * 1e-6);
   for (const std::string& note : prepared.notes) text += "  " + note + "\n";
+  if (prepared.taken_up > 0)
+    text += fmt::format("  went on behind the {:.1f} MB of text that were done before\n",
+                        static_cast<double>(prepared.taken_up) * 1e-6);
   if (prepared.blank_documents > 0) text += fmt::format("  {} blank documents left out\n", prepared.blank_documents);
   return text + fmt::format("  corpus sha256 {}\n", m.identity.corpus_sha256);
 }
@@ -94,14 +127,19 @@ void prepare(DataArguments arguments) {
     arguments.options.validation_tokens = parse_token_count("--validation-tokens", arguments.validation_tokens);
   if (!arguments.vocabulary.empty())
     arguments.options.vocabulary = parse_token_count("--vocabulary", arguments.vocabulary);
+  arguments.options.invalid_utf8 = arguments.invalid_utf8 == "replace" ? data::InvalidUtf8::replace
+                                   : arguments.invalid_utf8 == "skip"  ? data::InvalidUtf8::skip
+                                                                       : data::InvalidUtf8::fail;
   const InterruptGuard guard;
   ProgressLine line;
-  double shown = 0;
+  Shown shown;
+  double last = 0;
   const auto prepared = data::prepare_corpus(arguments.options, [&](const data::PrepareProgress& progress) {
+    stop_if_interrupted(progress);
     const double now = Clock::system().steady_seconds();
-    if (now - shown < 0.1 && !interrupted) return;
-    shown = now;
-    show(line, progress);
+    if (now - last < 0.1) return;
+    last = now;
+    line.show(shown(progress));
   });
   line.clear();
   fmt::print("{}", arguments.json ? to_json(prepared).dump(2) + "\n" : to_text(prepared));
@@ -135,6 +173,11 @@ void add_data_command(CLI::App& app) {
   command->add_option("--validation-tokens", arguments->validation_tokens, "Keep at least so many tokens, e.g. 100K")
       ->excludes(fraction);
   command->add_option("--seed", options.seed, "Of the split into training and validation")->capture_default_str();
+  command
+      ->add_option("--invalid-utf8", arguments->invalid_utf8,
+                   "Text that is no UTF-8: fail lists it, replace puts U+FFFD, skip leaves the document out")
+      ->check(CLI::IsMember({"fail", "replace", "skip"}))
+      ->capture_default_str();
   command->add_option("--vocabulary", arguments->vocabulary, "Of token ids without a --tokenizer, e.g. 50257");
   command->add_option("--validation-file", options.validation_files, "Token ids kept for validation")
       ->allow_extra_args(false);
@@ -144,6 +187,7 @@ void add_data_command(CLI::App& app) {
   command->add_flag("--copy", options.copy, "Copy token ids into the corpus instead of using the files in place");
   command->add_flag("--json", arguments->json, "Print the counts and hashes as JSON");
   command->footer(
+      "A preparation that was killed or interrupted goes on where it was when the same command is given again.\n"
       "A document lies on one side of the split, by its text and the seed. In .txt files a line that holds\n"
       "only a form feed separates documents.\n"
       "Example: hybrid-worker data books/ --tokenizer bpe:4096 --validation-tokens 1M --out "

@@ -52,8 +52,12 @@ void for_each_document(const TokenizeArguments& arguments, Each&& each) {
   std::string text;
   const std::string& file = arguments.file;
   if (holds_documents(file)) {
-    data::DocumentReader reader(data::find_text_files({file}), arguments.field);
-    while (reader.next(text)) each(text);
+    data::DocumentReader reader(data::find_text_files({file}), arguments.field, data::InvalidUtf8::fail);
+    for (data::TextPiece piece; reader.next(piece);) {
+      if (piece.first) text.clear();
+      text += piece.text;
+      if (piece.last && !piece.dropped) each(text);
+    }
     return reader.throw_if_problems();
   }
   text = file.empty() ? all_of(std::cin) : read_file(file);

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <memory>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/error.h"
@@ -51,23 +53,82 @@ std::string ArrayHeader::sha256_hex() const {
   return hex;
 }
 
-ArrayWriter::ArrayWriter(const std::string& path, uint32_t width)
-    : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) {
+void for_each_block(const std::string& path, int64_t begin, int64_t end,
+                    const std::function<void(std::span<const std::byte>)>& take) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail("open", path);
+  const std::unique_ptr<const int, void (*)(const int*)> closed(&descriptor, [](const int* fd) { ::close(*fd); });
+  std::vector<std::byte> block(kBufferBytes);
+  while (begin < end) {
+    const auto wanted = std::span(block).first(static_cast<size_t>(std::min<int64_t>(kBufferBytes, end - begin)));
+    for (size_t filled = 0; filled < wanted.size();) {
+      const ssize_t n =
+          ::pread(descriptor, wanted.data() + filled, wanted.size() - filled, begin + static_cast<int64_t>(filled));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) fail("read", path);
+      filled += static_cast<size_t>(n);
+    }
+    take(wanted);
+    begin += static_cast<int64_t>(wanted.size());
+  }
+}
+
+ArrayWriter::ArrayWriter(const std::string& path, uint32_t width, uint64_t count)
+    : path_(path), descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | (count > 0 ? 0 : O_TRUNC) | O_CLOEXEC, 0644)) {
   if (descriptor_ < 0) fail("create", path);
   header_.width = width;
   buffer_.reserve(kBufferBytes + sizeof(uint64_t));
+  if (count > 0) take_up(count);
 }
 ArrayWriter::~ArrayWriter() { ::close(descriptor_); }
 
-void ArrayWriter::put(uint64_t value) {
+void ArrayWriter::take_up(uint64_t count) {
+  const auto end = static_cast<int64_t>(kArrayHeaderBytes + count * header_.width);
+  struct stat info {};
+  if (::fstat(descriptor_, &info) != 0) fail("inspect", path_);
+  if (info.st_size < end) damaged(path_, "shorter than the state beside it says");
+  for_each_block(path_, kArrayHeaderBytes, end, [&](std::span<const std::byte> block) { hash_.update(block); });
+  if (::ftruncate(descriptor_, end) != 0) fail("cut", path_);
+  header_.count = count;
+  offset_ = end;
+}
+
+template <class T>
+void ArrayWriter::append_as(std::span<const int32_t> values) {
+  while (!values.empty()) {
+    const size_t room = (kBufferBytes - buffer_.size()) / sizeof(T) + 1;
+    const auto some = values.first(std::min(room, values.size()));
+    const size_t at = buffer_.size();
+    buffer_.resize(at + some.size() * sizeof(T));
+    std::byte* to = buffer_.data() + at;
+    for (size_t i = 0; i < some.size(); ++i) {
+      const auto narrow = static_cast<T>(some[i]);
+      std::memcpy(to + i * sizeof(T), &narrow, sizeof(T));
+    }
+    header_.count += some.size();
+    if (buffer_.size() >= kBufferBytes) flush();
+    values = values.subspan(some.size());
+  }
+}
+
+void ArrayWriter::append(uint64_t value) {
   const auto* bytes = reinterpret_cast<const std::byte*>(&value);
   buffer_.insert(buffer_.end(), bytes, bytes + header_.width);
   ++header_.count;
   if (buffer_.size() >= kBufferBytes) flush();
 }
-void ArrayWriter::append(uint64_t value) { put(value); }
 void ArrayWriter::append(std::span<const int32_t> values) {
-  for (const int32_t value : values) put(static_cast<uint64_t>(value));
+  if (header_.width == 2)
+    append_as<uint16_t>(values);
+  else if (header_.width == 4)
+    append_as<uint32_t>(values);
+  else
+    append_as<uint64_t>(values);
+}
+
+void ArrayWriter::sync() {
+  flush();
+  if (::fdatasync(descriptor_) != 0 && errno != EINVAL) fail("flush", path_);
 }
 
 void ArrayWriter::write(std::span<const std::byte> bytes, int64_t offset) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,11 +22,17 @@ struct ArrayHeader {
 };
 inline constexpr size_t kArrayHeaderBytes = 64;
 
+/// Bytes [begin, end) of a file in blocks of a multiple of 8, through a buffer and not a map: what has been read counts
+/// against nobody's memory. Throws IoError.
+void for_each_block(const std::string& path, int64_t begin, int64_t end,
+                    const std::function<void(std::span<const std::byte>)>& take);
+
 /// Writes numbers front to back; the file is whole only after finish().
 class ArrayWriter {
  public:
-  /// Throws IoError. `width` is 2, 4 or 8.
-  ArrayWriter(const std::string& path, uint32_t width);
+  /// Throws IoError. `width` is 2, 4 or 8. With `count` > 0 the file of an unfinished writer is taken up again: its
+  /// first `count` numbers stay, whatever follows goes.
+  ArrayWriter(const std::string& path, uint32_t width, uint64_t count = 0);
   ~ArrayWriter();
   ArrayWriter(const ArrayWriter&) = delete;
   ArrayWriter& operator=(const ArrayWriter&) = delete;
@@ -34,11 +41,15 @@ class ArrayWriter {
   void append(std::span<const int32_t> values);
   void append(uint64_t value);
   uint64_t count() const { return header_.count; }
+  /// What was appended is on disk when it returns. Throws IoError.
+  void sync();
   /// Writes what is buffered and the header, and syncs. Throws IoError.
   ArrayHeader finish();
 
  private:
-  void put(uint64_t value);
+  void take_up(uint64_t count);
+  template <class T>
+  void append_as(std::span<const int32_t> values);
   void flush();
   void write(std::span<const std::byte> bytes, int64_t offset);
 

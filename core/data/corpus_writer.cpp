@@ -1,5 +1,6 @@
 #include "core/data/corpus_writer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <numeric>
@@ -11,29 +12,56 @@
 
 namespace hyscale::data {
 
-CorpusWriter::Split::Split(const std::string& directory, bool validation, uint32_t width)
-    : tokens(CorpusFiles{directory}.tokens(validation), width),
-      documents(CorpusFiles{directory}.documents(validation), 8) {
-  documents.append(uint64_t{0});
+CorpusWriter::Split::Split(const std::string& directory, bool validation, uint32_t width, WriterCounts from)
+    : tokens(CorpusFiles{directory}.tokens(validation), width, static_cast<uint64_t>(from.tokens)),
+      documents(CorpusFiles{directory}.documents(validation), 8,
+                static_cast<uint64_t>(from.documents > 0 ? from.documents + 1 : 0)),
+      counts(from) {
+  if (from.documents == 0) documents.append(uint64_t{0});
 }
 
-CorpusWriter::CorpusWriter(std::string directory, const Tokenizer& tokenizer)
+CorpusWriter::CorpusWriter(std::string directory, const Tokenizer& tokenizer, WriterCounts train,
+                           WriterCounts validation)
     : directory_(std::move(directory)),
       tokenizer_(tokenizer),
-      temporary_(directory_),
-      train_(temporary_.path(), false, token_width(tokenizer.vocabulary())),
-      validation_(temporary_.path(), true, token_width(tokenizer.vocabulary())),
-      validation_counts_(static_cast<size_t>(tokenizer.vocabulary())) {}
-CorpusWriter::~CorpusWriter() = default;
+      train_(directory_, false, token_width(tokenizer.vocabulary()), train),
+      validation_(directory_, true, token_width(tokenizer.vocabulary()), validation),
+      validation_counts_(static_cast<size_t>(tokenizer.vocabulary())) {
+  if (validation.tokens == 0) return;
+  const auto width = static_cast<int64_t>(token_width(tokenizer.vocabulary()));
+  constexpr auto kBegin = static_cast<int64_t>(kArrayHeaderBytes);
+  std::vector<int32_t> ids;
+  for_each_block(CorpusFiles{directory_}.tokens(true), kBegin, kBegin + validation.tokens * width,
+                 [&](std::span<const std::byte> block) {
+                   ids.resize(block.size() / static_cast<size_t>(width));
+                   copy_numbers(block.data(), width, ids);
+                   count(ids);
+                 });
+}
 
-void CorpusWriter::add(bool validation, std::span<const int32_t> ids, int64_t bytes) {
-  Split& split = validation ? validation_ : train_;
-  split.tokens.append(ids);
-  split.documents.append(split.tokens.count());
-  split.bytes += bytes;
-  ++split.count;
-  if (validation)
-    for (const int32_t id : ids) ++validation_counts_[static_cast<size_t>(id)];
+void CorpusWriter::count(std::span<const int32_t> ids) {
+  for (const int32_t id : ids) ++validation_counts_[static_cast<size_t>(id)];
+}
+
+void CorpusWriter::part(bool validation, std::span<const int32_t> ids) {
+  Split& there = split(validation);
+  there.tokens.append(ids);
+  there.counts.tokens += static_cast<int64_t>(ids.size());
+  if (validation) count(ids);
+}
+
+void CorpusWriter::end_document(bool validation, int64_t bytes) {
+  Split& there = split(validation);
+  there.documents.append(there.tokens.count());
+  there.counts.bytes += bytes;
+  ++there.counts.documents;
+}
+
+void CorpusWriter::sync() {
+  for (Split* there : {&train_, &validation_}) {
+    there->tokens.sync();
+    there->documents.sync();
+  }
 }
 
 double unigram_entropy(std::span<const int64_t> counts) {
@@ -45,34 +73,32 @@ double unigram_entropy(std::span<const int64_t> counts) {
 }
 
 spec::CorpusManifest CorpusWriter::finish(const std::string& name) {
-  if (train_.count == 0 || validation_.count == 0)
-    throw ConfigError(
-        {.what = fmt::format("{} documents for training and {} for validation", train_.count, validation_.count),
-         .why = "a corpus needs both, and a document is never cut in two",
-         .remedy = "set --validation or --validation-tokens to suit, give more documents, or separate "
-                   "those of a .txt file by lines that hold only a form feed"});
+  if (train_.counts.documents == 0 || validation_.counts.documents == 0)
+    throw ConfigError({.what = fmt::format("{} documents for training and {} for validation", train_.counts.documents,
+                                           validation_.counts.documents),
+                       .why = "a corpus needs both, and a document is never cut in two",
+                       .remedy = "set --validation or --validation-tokens to suit, give more documents, or separate "
+                                 "those of a .txt file by lines that hold only a form feed"});
   const ArrayHeader train = train_.tokens.finish(), validation = validation_.tokens.finish();
   train_.documents.finish();
   validation_.documents.finish();
   const std::string tokenizer = tokenizer_.file_content();
-  write_file_atomically(temporary_.path() + "/" + tokenizer_.file_name(), tokenizer);
+  write_file_atomically(directory_ + "/" + tokenizer_.file_name(), tokenizer);
   spec::CorpusManifest manifest;
   manifest.name = name;
-  manifest.directory = temporary_.path();
+  manifest.directory = directory_;
   manifest.tokenizer = tokenizer_.kind();
   manifest.vocabulary = tokenizer_.vocabulary();
   manifest.bos = tokenizer_.bos(), manifest.eos = tokenizer_.eos();
   manifest.train_tokens = static_cast<int64_t>(train.count);
   manifest.validation_tokens = static_cast<int64_t>(validation.count);
-  manifest.train_documents = train_.count, manifest.validation_documents = validation_.count;
-  manifest.train_bytes = train_.bytes, manifest.validation_bytes = validation_.bytes;
+  manifest.train_documents = train_.counts.documents;
+  manifest.validation_documents = validation_.counts.documents;
+  manifest.train_bytes = train_.counts.bytes, manifest.validation_bytes = validation_.counts.bytes;
   manifest.unigram_entropy = unigram_entropy(validation_counts_);
   manifest.identity = {corpus_sha256(train.sha256_hex(), validation.sha256_hex()), sha256_hex(tokenizer)};
   spec::save_corpus_manifest(manifest);
-  manifest.directory = directory_;
   return manifest;
 }
-
-void CorpusWriter::commit() { temporary_.commit(); }
 
 }  // namespace hyscale::data

@@ -6,39 +6,45 @@
 #include <vector>
 
 #include "core/data/array_file.h"
-#include "core/data/corpus_place.h"
 #include "core/data/tokenizer.h"
 #include "core/spec/corpus_manifest.h"
 
 namespace hyscale::data {
 
-/// Writes a prepared corpus under a temporary name and puts it in place as a whole. Destroyed before commit(), it
-/// leaves nothing behind.
+/// What a split holds so far.
+struct WriterCounts {
+  int64_t tokens = 0, documents = 0;
+  int64_t bytes = 0;  // of text
+};
+
+/// Writes the files of a prepared corpus into a directory.
 class CorpusWriter {
  public:
-  /// Creates the temporary directory beside `directory`. Throws IoError.
-  CorpusWriter(std::string directory, const Tokenizer& tokenizer);
-  ~CorpusWriter();
-  CorpusWriter(const CorpusWriter&) = delete;
-  CorpusWriter& operator=(const CorpusWriter&) = delete;
+  /// Goes on behind what the counts say is there already, and cuts off what lies beyond. Throws IoError, DamagedFile.
+  CorpusWriter(std::string directory, const Tokenizer& tokenizer, WriterCounts train = {},
+               WriterCounts validation = {});
 
-  /// Appends one document: BOS and EOS included in `ids`, `bytes` of UTF-8 text. Throws IoError.
-  void add(bool validation, std::span<const int32_t> ids, int64_t bytes);
+  /// A document: one or more parts, BOS and EOS included, then its end with the bytes of its text. Throw IoError.
+  void part(bool validation, std::span<const int32_t> ids);
+  void end_document(bool validation, int64_t bytes);
+
+  WriterCounts counts(bool validation) const { return validation ? validation_.counts : train_.counts; }
+  /// Between two documents: all of it is on disk when it returns. Throws IoError.
+  void sync();
   /// Completes the files, tokenizer and manifest included. Throws ConfigError when a split has no document.
   spec::CorpusManifest finish(const std::string& name);
-  /// Renames the finished directory into place.
-  void commit();
 
  private:
   struct Split {
-    Split(const std::string& directory, bool validation, uint32_t width);
+    Split(const std::string& directory, bool validation, uint32_t width, WriterCounts from);
     ArrayWriter tokens, documents;
-    int64_t bytes = 0, count = 0;
+    WriterCounts counts;
   };
+  Split& split(bool validation) { return validation ? validation_ : train_; }
+  void count(std::span<const int32_t> ids);
 
   std::string directory_;
   const Tokenizer& tokenizer_;
-  StagingDirectory temporary_;
   Split train_, validation_;
   std::vector<int64_t> validation_counts_;  // per token of the vocabulary
 };

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/data/text_pieces.h"
 #include "core/data/utf8.h"
 
 namespace hyscale::data {
@@ -13,6 +14,10 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr size_t kProblemsShown = 20;
+constexpr const char* kFromParquet =
+    "convert it (pip install pyarrow): python3 -c \"import sys,json,pyarrow.parquet as q; "
+    "[print(json.dumps({'text': t})) for b in q.ParquetFile(sys.argv[1]).iter_batches(columns=['text']) for t in "
+    "b.column(0).to_pylist()]\" FILE.parquet | zstd > FILE.jsonl.zst";
 
 std::string without_compression(const std::string& path) {
   const fs::path p(path);
@@ -41,7 +46,8 @@ void add_directory(const std::string& path, std::vector<std::string>& files, Pro
 // "syntax error while parsing value - …" out of nlohmann's longer message.
 std::string short_message(const std::string& message) {
   const size_t colon = message.find(": ");
-  return colon == std::string::npos ? message : message.substr(colon + 2);
+  const std::string what = colon == std::string::npos ? message : message.substr(colon + 2);
+  return what.substr(0, what.find("; last read:"));  // which repeats the line up to there
 }
 
 }  // namespace
@@ -61,6 +67,8 @@ std::vector<std::string> find_text_files(const std::vector<std::string>& paths) 
       add_directory(path, files, problems);
     else if (!fs::exists(path))
       problems.add({.what = fmt::format("there is no {}", path), .remedy = "check the spelling of the path"});
+    else if (path.ends_with(".parquet"))
+      problems.add({.what = fmt::format("{} is Parquet, which is not read here", path), .remedy = kFromParquet});
     else if (!is_text(path))
       problems.add({.what = fmt::format("{} is neither .txt nor .jsonl", path),
                     .remedy = "rename it, or convert it; .gz and .zst may follow, as in books.jsonl.zst"});
@@ -71,8 +79,17 @@ std::vector<std::string> find_text_files(const std::vector<std::string>& paths) 
   return files;
 }
 
-DocumentReader::DocumentReader(std::vector<std::string> files, std::string field)
-    : files_(std::move(files)), field_(std::move(field)) {}
+DocumentReader::DocumentReader(std::vector<std::string> files, std::string field, InvalidUtf8 policy,
+                               const ReaderPosition& from)
+    : files_(std::move(files)), field_(std::move(field)), policy_(policy), at_(from) {
+  for (int64_t file = 0; file < at_.file; ++file)
+    finished_bytes_ += static_cast<int64_t>(fs::file_size(files_[static_cast<size_t>(file)]));
+  if (at_.byte > 0) open(at_.byte);
+}
+
+const std::string& DocumentReader::current_file() const {
+  return files_[std::min(static_cast<size_t>(at_.file), files_.size() - 1)];
+}
 
 void DocumentReader::report(Problem found) {
   ++problem_count_;
@@ -87,52 +104,120 @@ void DocumentReader::throw_if_problems() const {
   throw ConfigError(all);
 }
 
-bool DocumentReader::next(std::string& text) {
-  while (file_ < files_.size()) {
+void DocumentReader::open(int64_t skip) {
+  problems_before_file_ = problem_count_;
+  source_ = open_byte_source(current_file());
+  lines_ = std::make_unique<LineReader>(*source_);
+  lines_->skip(skip);
+}
+
+void DocumentReader::close() {
+  if (at_.invalid_in_file > 0)
+    at_.notes.push_back(
+        fmt::format("{}: {} {} no UTF-8 (first {}:{})", current_file(), at_.invalid_in_file,
+                    policy_ == InvalidUtf8::skip ? "documents left out that are" : "places replaced that are",
+                    at_.first_invalid_line, at_.first_invalid_column));
+  if (source_) finished_bytes_ += source_->consumed();
+  lines_.reset();
+  source_.reset();
+  at_ = {.file = at_.file + 1, .blank = at_.blank, .notes = std::move(at_.notes)};
+  pending_.clear();
+  ended_ = true;
+  begun_ = complete_ = bad_ = false;
+}
+
+bool DocumentReader::next(TextPiece& piece) {
+  while (at_.file < static_cast<int64_t>(files_.size())) {
+    bool gone_on = false;
     try {
-      if (!source_) open_next();
-      while (next_in_file(text)) {
-        if (!is_blank(text)) return ++documents_in_file_, true;
-        ++blank_;
-      }
-      if (documents_in_file_ == 0 && problem_count_ == problems_before_file_)
-        report({.what = "no text in this file", .remedy = "leave it out", .at = {files_[file_]}});
+      if (!source_) open(0);
+      if (fill()) return emit(piece), true;
+      if (at_.documents_in_file == 0 && problem_count_ == problems_before_file_ && at_.invalid_in_file == 0)
+        report({.what = "no text in this file", .remedy = "leave it out", .at = {current_file()}});
     } catch (const Error& e) {
       for (const Problem& found : e.problems()) report(found);
+      gone_on = begun_;
     }
     close();
+    if (gone_on) return piece = {.first = false, .dropped = true}, true;
   }
   return false;
 }
 
-void DocumentReader::open_next() {
-  problems_before_file_ = problem_count_;
-  documents_in_file_ = 0;
-  line_ = 0;
-  source_ = open_byte_source(files_[file_]);
-  lines_ = std::make_unique<LineReader>(*source_);
+// Reads until there is something to hand out: a whole document, a piece of one, or the news that one is dropped.
+bool DocumentReader::fill() {
+  while (true) {
+    if (!complete_) {
+      const bool json = is_jsonl(current_file());
+      if (!(json ? fill_json() : fill_plain())) return false;
+    }
+    if (bad_ && !begun_ && complete_) {  // nobody has seen any of it
+      pending_.clear();
+      bad_ = complete_ = false;
+      at_.byte = lines_->offset();
+      continue;
+    }
+    if (!begun_ && complete_ && is_blank(pending_)) {
+      ++at_.blank;
+      pending_.clear();
+      complete_ = false;
+      at_.byte = lines_->offset();
+      continue;
+    }
+    return true;
+  }
 }
 
-void DocumentReader::close() {
-  lines_.reset();
-  source_.reset();
-  ++file_;
+void DocumentReader::emit(TextPiece& piece) {
+  piece = {.first = !begun_};
+  if (bad_ && complete_) {
+    piece.dropped = true;
+    pending_.clear();
+  } else if (pending_.size() > kPieceBytes) {
+    const size_t cut = cut_point(std::string_view(pending_).substr(0, kPieceBytes));
+    piece.text = pending_.substr(0, cut);
+    pending_.erase(0, cut);
+    piece.last = false;
+  } else {
+    piece.text = std::move(pending_);
+    pending_.clear();
+    piece.last = complete_;
+  }
+  begun_ = !piece.last;
+  if (!piece.last) return;
+  complete_ = bad_ = false;
+  if (!piece.dropped) ++at_.documents_in_file;
+  at_.byte = lines_->offset();
 }
 
-bool DocumentReader::next_line() {
-  if (!lines_->next(current_, ended_)) return false;
-  ++line_;
+bool DocumentReader::next_line(size_t limit) {
+  const bool fresh = ended_;
+  column_ = fresh ? 0 : column_ + static_cast<int64_t>(current_.size());
+  if (!lines_->next(current_, ended_, limit)) return false;
+  if (fresh) ++at_.line;
   return true;
 }
 
-bool DocumentReader::next_in_file(std::string& text) {
-  text.clear();
-  return is_jsonl(files_[file_]) ? next_json(text) : next_plain(text);
+// Text that is no UTF-8: false when the document is to be left out; `text` is valid otherwise.
+bool DocumentReader::clean(std::string& text) {
+  size_t at = invalid_utf8(text);
+  if (at == std::string::npos) return true;
+  const auto column = column_ + static_cast<int64_t>(at);
+  if (policy_ == InvalidUtf8::fail) {
+    report({.what = "not UTF-8",
+            .remedy = "convert the file, for instance with iconv -t UTF-8, or give --invalid-utf8 replace or skip",
+            .at = here(static_cast<size_t>(column))});
+    return false;
+  }
+  if (at_.invalid_in_file == 0) at_.first_invalid_line = at_.line, at_.first_invalid_column = column + 1;
+  if (policy_ == InvalidUtf8::skip) return at_.invalid_in_file += bad_ ? 0 : 1, false;
+  at_.invalid_in_file += replace_invalid_utf8(text);
+  return true;
 }
 
-bool DocumentReader::next_json(std::string& text) {
-  while (next_line())
-    if (!is_blank(current_) && parse_json(text)) return true;
+bool DocumentReader::fill_json() {
+  while (next_line(std::string::npos))
+    if (!is_blank(current_) && clean(current_) && parse_json(pending_)) return complete_ = true;
   return false;
 }
 
@@ -154,33 +239,28 @@ bool DocumentReader::parse_json(std::string& text) {
     else
       return text = std::move(member->get_ref<std::string&>()), true;
   } catch (const nlohmann::json::parse_error& e) {
-    const size_t byte = e.byte > 0 ? e.byte - 1 : 0;
-    const bool bad_utf8 = invalid_utf8(current_) != std::string::npos && invalid_utf8(current_) <= byte;
-    report({.what = bad_utf8 ? "not UTF-8" : "not JSON: " + short_message(e.what()),
-            .remedy = bad_utf8 ? "convert the file, for instance with iconv -t UTF-8" : "",
-            .at = here(bad_utf8 ? invalid_utf8(current_) : byte)});
+    report({.what = "not JSON: " + short_message(e.what()), .at = here(e.byte > 0 ? e.byte - 1 : 0)});
   }
   return false;
 }
 
-bool DocumentReader::next_plain(std::string& text) {
-  bool any = false, bad = false;
-  while (next_line()) {
-    if (is_separator(current_)) {
-      if (any && !bad) return true;
-      any = bad = false;
-      text.clear();
+bool DocumentReader::fill_plain() {
+  while (next_line(kPieceBytes / 4)) {
+    if (column_ == 0 && is_separator(current_)) {
+      if (pending_.empty() && !begun_ && !bad_) continue;
+      return complete_ = true;
+    }
+    if (!clean(current_)) bad_ = true;
+    if (bad_) {
+      pending_.clear();
       continue;
     }
-    any = true;
-    if (const size_t at = invalid_utf8(current_); at != std::string::npos) {
-      bad = true;
-      report({.what = "not UTF-8", .remedy = "convert the file, for instance with iconv -t UTF-8", .at = here(at)});
-    }
-    text += current_;
-    if (ended_) text += '\n';
+    pending_ += current_;
+    if (ended_) pending_ += '\n';
+    if (pending_.size() > kPieceBytes && !is_blank(pending_)) return true;
   }
-  return any && !bad;
+  complete_ = !pending_.empty() || begun_ || bad_;
+  return complete_;
 }
 
 }  // namespace hyscale::data

@@ -17,10 +17,12 @@
 #include "core/data/documents.h"
 #include "core/data/import_tokens.h"
 #include "core/data/load_tokenizer.h"
+#include "core/data/preparation_state.h"
 #include "core/data/smallest_keys.h"
+#include "core/data/text_batches.h"
+#include "core/data/token_pool.h"
 #include "core/data/tokenizer.h"
 #include "core/data/tokenizer_limits.h"
-#include "core/tensor/parallel_for.h"
 
 namespace hyscale::data {
 namespace {
@@ -28,14 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kTokenizerSample = 64'000'000;  // bytes
-constexpr int64_t kBatchBytes = 4'000'000;        // of text that is encoded at once
-
-uint64_t document_key(const std::string& purpose, const std::string& text) {
-  Sha256 hash;
-  hash.update(purpose + "\n");
-  hash.update(text);
-  return std::stoull(hash.hex().substr(0, 16), nullptr, 16);
-}
 
 void check(const PrepareOptions& options) {
   const double fraction = options.validation_fraction;
@@ -44,51 +38,41 @@ void check(const PrepareOptions& options) {
                        .remedy = "--validation 0.01 keeps one document in a hundred"});
 }
 
-/// One pass over all inputs, in batches, with progress.
-class Pass {
- public:
-  Pass(const std::vector<std::string>& files, const PrepareOptions& options, std::string doing,
-       const ReportProgress& progress)
-      : reader_(files, options.field), state_{.doing = std::move(doing)}, progress_(progress) {}
+int64_t bytes_of(const std::vector<std::string>& files) {
+  int64_t total = 0;
+  for (const std::string& file : files) total += static_cast<int64_t>(fs::file_size(file));
+  return total;
+}
 
-  /// The next documents, about kBatchBytes of text; none at the end. Throws what the reader found wrong at the end.
-  std::vector<std::string> next() {
-    std::vector<std::string> texts;
-    std::string text;
-    for (int64_t bytes = 0; bytes < kBatchBytes && reader_.next(text);) {
-      bytes += static_cast<int64_t>(text.size());
-      state_.bytes += static_cast<int64_t>(text.size());
-      ++state_.documents;
-      texts.push_back(std::move(text));
-    }
-    state_.file = reader_.current_file();
-    progress_(state_);
-    if (texts.empty()) reader_.throw_if_problems();
-    return texts;
-  }
-  bool has_problems() const { return reader_.has_problems(); }
-  int64_t blank_documents() const { return reader_.blank_documents(); }
-  int64_t bytes() const { return state_.bytes; }
+void tell(const TextBatch& batch, PrepareProgress& state, const ReportProgress& progress) {
+  state.bytes += batch.bytes;
+  state.documents += batch.documents;
+  state.read = batch.read;
+  state.file = batch.file;
+  progress(state);
+}
 
- private:
-  DocumentReader reader_;
-  PrepareProgress state_;
-  const ReportProgress& progress_;
-};
-
-std::unique_ptr<Tokenizer> trained_bpe(Pass pass, int64_t vocabulary, int64_t& sample_bytes) {
+std::unique_ptr<Tokenizer> trained_bpe(const PrepareOptions& options, const std::vector<std::string>& files,
+                                       const ReportProgress& progress, int64_t vocabulary, int64_t& sample_bytes) {
   SmallestKeys<std::string> sample(kTokenizerSample);
-  for (auto texts = pass.next(); !texts.empty(); texts = pass.next())
-    for (std::string& text : texts) {
+  PrepareProgress state{.doing = "reading text for the tokenizer", .total = bytes_of(files)};
+  TextBatches batches(DocumentReader(files, options.field, options.invalid_utf8), "tokenizer",
+                      TextBatches::KeysOf::pieces);
+  while (auto batch = batches.next()) {
+    for (size_t i = 0; i < batch->pieces.size(); ++i) {
+      std::string& text = batch->pieces[i].text;
       const auto size = static_cast<int64_t>(text.size());
-      const uint64_t key = document_key("tokenizer", text);
-      sample.add(key, size, std::move(text), [](std::string) {});
+      if (size > 0) sample.add(batch->keys[i], size, std::move(text), [](const std::string&) {});
     }
+    tell(*batch, state, progress);
+  }
   std::vector<std::string> chosen;
   sample.for_each([&](std::string text) {
     sample_bytes += static_cast<int64_t>(text.size());
     chosen.push_back(std::move(text));
   });
+  state.doing = "training the tokenizer";
+  progress(state);
   return train_bpe(chosen, vocabulary);
 }
 
@@ -103,66 +87,98 @@ std::unique_ptr<Tokenizer> make_tokenizer(const PrepareOptions& options, const s
                        .remedy =
                            "byte, bpe:4096 (any vocabulary), or a file: tokenizer.json, a SentencePiece .model, or "
                            "tiktoken ranks with their encoding (FILE@cl100k)"});
-  return trained_bpe(Pass(files, options, "reading text for the tokenizer", progress), static_cast<int64_t>(*size),
-                     sample_bytes);
+  return trained_bpe(options, files, progress, static_cast<int64_t>(*size), sample_bytes);
 }
 
-struct Encoded {
-  std::vector<int32_t> ids{};
-  int64_t bytes = 0;
-};
-
-Encoded encode(const Tokenizer& tokenizer, const std::string& text) {
-  Encoded encoded{.bytes = static_cast<int64_t>(text.size())};
-  encoded.ids.push_back(tokenizer.bos());
-  tokenizer.encode(text, encoded.ids);
-  encoded.ids.push_back(tokenizer.eos());
-  return encoded;
-}
-
-std::vector<Encoded> encode_all(const Tokenizer& tokenizer, const std::vector<std::string>& texts) {
-  std::vector<Encoded> encoded(texts.size());
-  std::vector<std::exception_ptr> failures(texts.size());  // an exception must not leave a parallel loop
-  parallel_for(static_cast<int64_t>(texts.size()), 1, [&](int64_t begin, int64_t) {
-    const auto i = static_cast<size_t>(begin);
-    try {
-      encoded[i] = encode(tokenizer, texts[i]);
+/// Ids of the pieces, BOS and EOS around each document; on all threads.
+std::vector<std::vector<int32_t>> encode_all(const Tokenizer& tokenizer, const std::vector<TextPiece>& pieces) {
+  std::vector<std::vector<int32_t>> encoded(pieces.size());
+  std::vector<std::exception_ptr> failures(pieces.size());  // an exception must not leave a parallel loop
+#pragma omp parallel for schedule(dynamic)
+  for (size_t i = 0; i < pieces.size(); ++i) try {
+      std::vector<int32_t>& ids = encoded[i];
+      if (pieces[i].first) ids.push_back(tokenizer.bos());
+      tokenizer.encode(pieces[i].text, ids);
+      if (pieces[i].last) ids.push_back(tokenizer.eos());
     } catch (...) {
       failures[i] = std::current_exception();
     }
-  });
   for (const std::exception_ptr& failure : failures)
     if (failure) std::rethrow_exception(failure);
   return encoded;
 }
 
-/// Sends each document to its side.
-class Splitter {
+/// Text to tokens, from where the state says to the end.
+class Writing {
  public:
-  Splitter(const PrepareOptions& options, CorpusWriter& writer)
-      : purpose_(fmt::format("split {}", options.seed)),
-        by_tokens_(options.validation_tokens > 0),
-        threshold_(std::ldexp(options.validation_fraction, 64)),
-        smallest_(options.validation_tokens),
-        writer_(writer) {}
+  Writing(const PrepareOptions& options, const std::vector<std::string>& files, PartialDirectory& partial,
+          PreparationState state, const Tokenizer& tokenizer)
+      : options_(options),
+        files_(files),
+        partial_(partial),
+        state_(std::move(state)),
+        tokenizer_(tokenizer),
+        writer_(partial.path(), tokenizer, state_.train, state_.validation),
+        splitter_(partial.path(), {options.validation_fraction, options.validation_tokens}, writer_, state_.waiting) {}
 
-  void add(const std::string& text, Encoded document) {
-    const uint64_t key = document_key(purpose_, text);
-    if (!by_tokens_) return writer_.add(static_cast<double>(key) < threshold_, document.ids, document.bytes);
-    const auto tokens = static_cast<int64_t>(document.ids.size());
-    smallest_.add(key, tokens, std::move(document),
-                  [&](const Encoded& other) { writer_.add(false, other.ids, other.bytes); });
+  void run(const ReportProgress& progress) {
+    PrepareProgress shown{
+        .doing = "writing tokens", .documents = state_.documents, .bytes = state_.bytes, .total = bytes_of(files_)};
+    int64_t saved_at = state_.bytes;
+    TextBatches batches(DocumentReader(files_, options_.field, options_.invalid_utf8, state_.reader),
+                        fmt::format("split {}", options_.seed));
+    while (auto batch = batches.next()) {
+      if (!batch->problems) add(*batch);  // else nothing will be kept: read on only to list what else is wrong
+      state_.bytes += batch->bytes;
+      state_.documents += batch->documents;
+      state_.reader = batch->after;
+      if (batch->between && !batch->problems && state_.bytes - saved_at >= options_.save_every) {
+        save();
+        saved_at = state_.bytes;
+      }
+      shown.saved = partial_.saved();
+      tell(*batch, shown, progress);
+    }
+    state_.reader = batches.end();
+    splitter_.finish();
   }
-  void finish() {
-    smallest_.for_each([&](const Encoded& document) { writer_.add(true, document.ids, document.bytes); });
+  spec::CorpusManifest finish(const std::string& name) { return writer_.finish(name); }
+  void save() {
+    writer_.sync();
+    state_.waiting = splitter_.sync();
+    state_.train = writer_.counts(false);
+    state_.validation = writer_.counts(true);
+    partial_.save(state_);
   }
+  const PreparationState& state() const { return state_; }
 
  private:
-  std::string purpose_;
-  bool by_tokens_;
-  double threshold_;
-  SmallestKeys<Encoded> smallest_;
-  CorpusWriter& writer_;
+  void add(const TextBatch& batch) {
+    const auto encoded = encode_all(tokenizer_, batch.pieces);
+    for (size_t i = 0; i < encoded.size(); ++i) {
+      const TextPiece& piece = batch.pieces[i];
+      const auto bytes = static_cast<int64_t>(piece.text.size());
+      if (piece.first && piece.last) {
+        splitter_.add(batch.keys[i], encoded[i], bytes);
+        continue;
+      }
+      if (piece.first) splitter_.begin();
+      if (piece.dropped) {
+        splitter_.drop();
+        continue;
+      }
+      splitter_.part(encoded[i], bytes);
+      if (piece.last) splitter_.end(batch.keys[i]);
+    }
+  }
+
+  const PrepareOptions& options_;
+  const std::vector<std::string>& files_;
+  PartialDirectory& partial_;
+  PreparationState state_;
+  const Tokenizer& tokenizer_;
+  CorpusWriter writer_;
+  Splitter splitter_;
 };
 
 void check_text(const PrepareOptions& options) {
@@ -176,27 +192,62 @@ void check_text(const PrepareOptions& options) {
   problems.throw_if_any();
 }
 
+/// The tokenizer of a state that is taken up again, or a new one.
+std::unique_ptr<Tokenizer> tokenizer_for(const PrepareOptions& options, const std::vector<std::string>& files,
+                                         PartialDirectory& partial, PreparationState& state,
+                                         const ReportProgress& progress) {
+  const std::string kept = partial.path() + "/tokenizer.model";
+  const bool trains = options.tokenizer.starts_with("bpe:") && !names_tokenizer_file(options.tokenizer);
+  auto tokenizer = trains && !state.tokenizer_sha256.empty()
+                       ? load_sentencepiece(read_file(kept), kept, {})
+                       : make_tokenizer(options, files, progress, state.tokenizer_sample);
+  const std::string sha256 = sha256_hex(tokenizer->file_content());
+  if (!state.tokenizer_sha256.empty() && sha256 != state.tokenizer_sha256) {
+    partial.forget();  // its file has changed since
+    state = {.asked = state.asked};
+  }
+  if (trains && state.tokenizer_sha256.empty()) write_file_atomically(kept, tokenizer->file_content());
+  state.tokenizer_sha256 = sha256;
+  return tokenizer;
+}
+
+PreparedCorpus prepare_into(PartialDirectory& partial, const PrepareOptions& options,
+                            const std::vector<std::string>& files, const std::string& out,
+                            const ReportProgress& progress) {
+  PreparedCorpus result;
+  const std::string asked = asked_for(options, files);
+  PreparationState state = partial.load(asked).value_or(PreparationState{.asked = asked});
+  const bool fresh = state.tokenizer_sha256.empty();
+  const auto tokenizer = tokenizer_for(options, files, partial, state, progress);
+  result.taken_up = state.bytes;
+  Writing writing(options, files, partial, state, *tokenizer);
+  if (fresh && state.tokenizer_sample > 0) writing.save();  // training takes long: not twice
+  writing.run(progress);
+  result.manifest = writing.finish(options.name.empty() ? fs::path(out).filename().string() : options.name);
+  result.manifest.directory = out;
+  result.blank_documents = writing.state().reader.blank;
+  result.notes = writing.state().reader.notes;
+  result.text_bytes = writing.state().bytes;
+  result.tokenizer_sample = writing.state().tokenizer_sample;
+  result.already_there = holds_the_same(result.manifest);
+  if (result.already_there)
+    partial.give_up();
+  else
+    partial.commit();
+  return result;
+}
+
 PreparedCorpus prepare_text(const PrepareOptions& options, const ReportProgress& progress) {
   check_text(options);
   const std::vector<std::string> files = find_text_files(options.inputs);
   const std::string out = corpus_place(options.out);
-  PreparedCorpus result;
-  const auto tokenizer = make_tokenizer(options, files, progress, result.tokenizer_sample);
-  CorpusWriter writer(out, *tokenizer);
-  Splitter splitter(options, writer);
-  Pass pass(files, options, "writing tokens", progress);
-  for (auto texts = pass.next(); !texts.empty(); texts = pass.next()) {
-    if (pass.has_problems()) continue;  // nothing will be kept: read on only to list what else is wrong
-    auto encoded = encode_all(*tokenizer, texts);
-    for (size_t i = 0; i < texts.size(); ++i) splitter.add(texts[i], std::move(encoded[i]));
+  PartialDirectory partial(out);
+  try {
+    return prepare_into(partial, options, files, out, progress);
+  } catch (const ConfigError&) {
+    partial.give_up();  // going on would meet the same mistake
+    throw;
   }
-  splitter.finish();
-  result.manifest = writer.finish(options.name.empty() ? fs::path(out).filename().string() : options.name);
-  result.blank_documents = pass.blank_documents();
-  result.text_bytes = pass.bytes();
-  result.already_there = holds_the_same(result.manifest);
-  if (!result.already_there) writer.commit();
-  return result;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/data/documents.h"
 #include "core/spec/corpus_manifest.h"
 
 namespace hyscale::data {
@@ -21,6 +22,8 @@ struct PrepareOptions {
   double validation_fraction = 0.01;  // of the documents, 0 < f < 1; used when validation_tokens is 0
   int64_t validation_tokens = 0;      // at least so many
   int64_t seed = 0;                   // of the split
+  InvalidUtf8 invalid_utf8 = InvalidUtf8::fail;
+  int64_t save_every = 64'000'000;  // bytes of text between two states that a killed preparation can go on from
 
   // of inputs that are token ids already
   std::vector<std::string> validation_files{};  // else the last documents are kept for validation
@@ -34,6 +37,7 @@ struct PrepareProgress {
   std::string file{};
   int64_t documents = 0, bytes = 0;
   int64_t read = 0, total = 0;  // bytes of the input files
+  bool saved = false;           // should it end now, the same call goes on from here
 };
 using ReportProgress = std::function<void(const PrepareProgress&)>;
 
@@ -43,14 +47,17 @@ struct PreparedCorpus {
   int64_t blank_documents = 0;       // skipped: white space alone
   int64_t tokenizer_sample = 0;      // bytes of text that byte-pair encoding was trained on
   int64_t text_bytes = 0;            // of all documents
+  int64_t taken_up = 0;              // bytes of text that an earlier process had done
   std::vector<std::string> notes{};  // what a person should know about ids that were taken over
 };
 
 /// A document's side is a function of `seed` and its text alone, so reordered inputs keep the split and duplicates stay
 /// together. Byte-pair encoding is trained on all documents, or on a random 64 MB of them.
-/// Reads inputs as a stream, twice when it trains a tokenizer. Throws ConfigError with everything that is wrong with
-/// the inputs, or when `out` holds something else; IoError when it cannot write. Nothing half-written is left, not even
-/// when `progress` (called every few documents) throws.
+/// Reads inputs as a stream, twice when it trains a tokenizer; one thread reads, all encode; memory is bounded by the
+/// longest .jsonl line. Unfinished work lies in OUT.partial: a process that was killed, interrupted by `progress`
+/// (called after every few megabytes) or met a full disk leaves it there once there is a state to go on from, and the
+/// same call then gives what an undisturbed one gives. Throws ConfigError with everything that is wrong with the
+/// inputs, or when `out` holds something else, and leaves nothing then; IoError when it cannot write.
 PreparedCorpus prepare_corpus(const PrepareOptions& options, const ReportProgress& progress);
 
 }  // namespace hyscale::data

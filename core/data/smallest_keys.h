@@ -13,10 +13,12 @@ class SmallestKeys {
  public:
   explicit SmallestKeys(int64_t enough) : enough_(enough) {}
 
+  /// Such an item would be evicted at once, now and for ever.
+  bool beyond(uint64_t key) const { return weight_ >= enough_ && !groups_.empty() && key > groups_.rbegin()->first; }
   /// Calls evicted(T) for each item that turns out not to belong, this one or an earlier one.
   template <class Evicted>
   void add(uint64_t key, int64_t weight, T item, Evicted&& evicted) {
-    if (weight_ >= enough_ && key > groups_.rbegin()->first) return evicted(std::move(item));
+    if (beyond(key)) return evicted(std::move(item));
     Group& group = groups_[key];
     group.items.push_back(std::move(item));
     group.weight += weight;

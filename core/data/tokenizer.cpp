@@ -1,5 +1,7 @@
 #include "core/data/tokenizer.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <fmt/format.h>
 
 #include "core/base/error.h"
@@ -24,8 +26,10 @@ class ByteTokenizer final : public Tokenizer {
                        eos());
   }
   void encode(std::string_view text, std::vector<int32_t>& ids) const override {
-    ids.reserve(ids.size() + text.size() + 2);
-    for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+    const size_t before = ids.size();
+    ids.resize(before + text.size());
+    std::transform(text.begin(), text.end(), ids.begin() + static_cast<std::ptrdiff_t>(before),
+                   [](char c) { return static_cast<int32_t>(static_cast<unsigned char>(c)); });
   }
   std::string decode(std::span<const int32_t> ids) const override {
     std::string text;

@@ -40,4 +40,21 @@ size_t invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
+int64_t replace_invalid_utf8(std::string& text) {
+  std::string cleaned;
+  std::string_view rest = text;
+  int64_t places = 0;
+  bool inside = false;  // of a run
+  for (size_t at = invalid_utf8(rest); at != std::string_view::npos; at = invalid_utf8(rest)) {
+    if (!inside || at > 0) ++places;
+    inside = true;
+    cleaned += rest.substr(0, at);
+    cleaned += "\xEF\xBF\xBD";
+    rest.remove_prefix(at + 1);
+  }
+  cleaned += rest;
+  text = std::move(cleaned);
+  return places;
+}
+
 }  // namespace hyscale::data

@@ -43,3 +43,27 @@ says "times over corpus a, more than --max-epochs 4" "--max-epochs"
 [ ! -e epochs ] || fail "a refused run left something behind"
 expect 0 hybrid-worker train base.yaml --out epochs --set data.corpus=a --set train.tokens=25600 --max-epochs none
 expect 2 hybrid-worker train base.yaml --out few --set data.corpus=a --set train.tokens=25600 --max-epochs 0.5
+
+# --- killed while it prepares: no corpus is there, and the same command gives the same corpus
+awk '{ for (i = 0; i < 4000; i++) printf "%d %s\n", i, $0 }' a.jsonl | sed 's/^\([0-9]*\) {"text": "/{"text": "\1 /' >large.jsonl
+prepare="hybrid-worker data large.jsonl --tokenizer byte --validation-tokens 200K --name large"
+expect 0 $prepare --out whole
+$prepare --out killed >said 2>&1 &
+n=0; until [ -e killed.partial/state.json ]; do n=$((n + 1)); [ $n -lt 1000 ] || fail "no state was kept"; sleep 0.01; done
+kill -9 $!
+wait $! 2>/dev/null || true
+[ ! -e killed ] || fail "a killed preparation left a corpus behind"
+expect 0 $prepare --out killed
+says "went on behind the"
+cmp whole/manifest.json killed/manifest.json || fail "the corpus is another one"
+[ ! -e killed.partial ] || fail "unfinished work was left behind"
+
+# --- broken text: refused with its places, or let by as asked
+printf '{"text": "fine"}\n{"text": "na\357ve"}\n' >>a.jsonl
+expect 2 hybrid-worker data a.jsonl --tokenizer byte --out broken
+says "a.jsonl:32:13: not UTF-8" "--invalid-utf8 replace"
+expect 0 hybrid-worker data a.jsonl --tokenizer byte --out broken --invalid-utf8 skip --validation 0.3
+says "1 documents left out that are no UTF-8 (first 32:13)"
+: >table.parquet
+expect 2 hybrid-worker data table.parquet --tokenizer byte --out elsewhere
+says "is Parquet" "python3 -c"

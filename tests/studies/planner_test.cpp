@@ -178,6 +178,25 @@ TEST_F(Planner, EachLimitRejectsWithItsReason) {
   EXPECT_THAT(reasons(), HasSubstr("epochs of the corpus sample, more than 0.6"));
 }
 
+TEST_F(Planner, CountsTheEpochsOfTheCorpusOfAMixtureThatIsPassedOverMost) {
+  const Plan alone = plan();
+  spec::CorpusManifest small = corpus_;
+  small.name = "small", small.directory = spec::corpus_directory(store_, "small");
+  small.train_tokens /= 100;
+  small.identity.corpus_sha256 = std::string(64, 'c');
+  make_writable_directory(small.directory);
+  save_corpus_manifest(small);
+  replace(base_, "corpus: sample", "mixture: [{corpus: sample, weight: 3}, {corpus: small, weight: 1}]");
+  replace(study_, "epochs: 4", "epochs: 400");
+  const Plan mixed = plan();
+  EXPECT_EQ(mixed.data.epochs(1'000'000).corpus, "small");
+  EXPECT_DOUBLE_EQ(mixed.data.epochs(1'000'000).count, 250'000.0 / 40'000.0);
+  EXPECT_EQ(mixed.runs.size(), alone.runs.size());
+  EXPECT_NE(mixed.runs[0].run_id, alone.runs[0].run_id);
+  replace(study_, "epochs: 400", "epochs: 4");
+  EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(HasSubstr("epochs of the corpus small, more than 4")));
+}
+
 TEST_F(Planner, WholeStepsThatLeaveTheBudgetAreRejected) {
   replace_line(study_, "limits:", "limits: {}");
   replace(study_, "tokens: 512", "tokens: 16384");  // few, large steps
