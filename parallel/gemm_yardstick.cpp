@@ -14,15 +14,15 @@
 #endif
 
 namespace hyscale::parallel {
-namespace {
+namespace yardstick {  // with a name: GemmYardstick::Threads holds these types
 
 constexpr int64_t kSize = 1024;
 constexpr double kFlops = 2.0 * kSize * kSize * kSize;
 constexpr double kSeconds = 0.12;  // of one measurement
 
-double now() { return Clock::system().steady_seconds(); }
+static double now() { return Clock::system().steady_seconds(); }
 
-void fill(const Tensor& matrix, std::mt19937_64& random) {
+static void fill(const Tensor& matrix, std::mt19937_64& random) {
   std::uniform_real_distribution<float> any(-1, 1);
   for (int64_t row = 0; row < matrix.extent(0); ++row)
     std::generate_n(matrix.select(0, row).as<float>(), matrix.extent(1), [&] { return any(random); });
@@ -79,12 +79,12 @@ struct Library {
 
 #endif
 
-}  // namespace
+}  // namespace yardstick
 
 struct GemmYardstick::Threads {
   struct Thread {
-    Product product;
-    Library library;
+    yardstick::Product product;
+    yardstick::Library library;
     explicit Thread(uint64_t seed) : product(seed), library(product) {}
   };
   std::vector<std::unique_ptr<Thread>> all;
@@ -103,11 +103,11 @@ GemmYardstick::Rates GemmYardstick::measure() const {
     {
       omp_set_num_threads(1);  // inside this thread: a product is its own affair
       Threads::Thread& mine = *threads_->all[static_cast<size_t>(omp_get_thread_num())];
-      const double begin = now();
+      const double begin = yardstick::now();
       double end = begin;
       int products = 0;
-      for (; end - begin < kSeconds; end = now(), ++products) multiply(mine);
-      total += kFlops * products / (end - begin);
+      for (; end - begin < yardstick::kSeconds; end = yardstick::now(), ++products) multiply(mine);
+      total += yardstick::kFlops * products / (end - begin);
     }
     return total;
   };
