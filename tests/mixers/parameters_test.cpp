@@ -39,6 +39,24 @@ TEST(ParameterTable, LaysParametersSideBySideAndPadsTheEnd) {
   EXPECT_THAT(values_of(table.weights().slice(0, 17, 7)), ::testing::Each(0.0));
 }
 
+TEST(ParameterTable, KeepsRowsOfMatricesApartAndWhatIsBetweenThemZero) {
+  const spec::Init normal{InitKind::normal, 1, 0};
+  ParameterTable table({parameter("wide", {3, 256}, normal), parameter("flat", {768}, normal)}, DType::f32);
+  table.initialise(2);
+  const Parameter& wide = table.at("wide");
+  EXPECT_EQ(wide.weight.stride(0), 272);
+  EXPECT_EQ(wide.size, 3 * 272);
+  EXPECT_EQ(table.at("flat").offset, 3 * 272);
+  for (int64_t row = 0; row < 3; ++row)
+    EXPECT_THAT(values_of(table.weights().slice(0, row * 272 + 256, 16)), ::testing::Each(0.0));
+  EXPECT_EQ(wide.spec.count(), 768);
+  EXPECT_EQ(window(table.weights(), wide).data(), wide.weight.data());
+  // the same draws as without gaps
+  ParameterTable dense({parameter("wide", {768}, normal)}, DType::f32);
+  dense.initialise(2);
+  EXPECT_EQ(values_of(wide.weight), values_of(dense.at("wide").weight));
+}
+
 TEST(ParameterTable, DrawsTheSameValuesInWhateverOrderAndNeighbourhood) {
   const spec::Init normal{InitKind::normal, 0.02, 0};
   ParameterTable one({parameter("a", {7}, normal), parameter("b", {9}, normal)}, DType::f32);

@@ -29,6 +29,25 @@ TEST(Arena, StopsGrowingOnceAStepHasShownItsPeak) {
   EXPECT_EQ(arena.reserved_bytes(), peak);
 }
 
+TEST(Arena, BecomesOneBlockOfTheSizeThatWasNeeded) {
+  Arena arena;
+  const Arena::Mark start = arena.mark();
+  arena.tensor(DType::f32, {300'000});
+  arena.tensor(DType::f32, {500'000});  // does not fit behind the first
+  arena.release(start);
+  EXPECT_EQ(arena.reserved_bytes(), 3'200'000u);
+}
+
+TEST(Arena, KeepsTheRowsOfAMatrixOffRoundNumbersOfKiB) {
+  Arena arena;
+  for (const int64_t width : {1, 255, 256, 512, 1024, 1100}) {
+    const Tensor matrix = arena.matrix(DType::f32, 3, width);
+    EXPECT_EQ(matrix.shape(), (Shape{3, width}));
+    EXPECT_NE(matrix.stride(0) * 4 % 1024, 0) << width;
+    EXPECT_LE(matrix.stride(0), width + 16) << width;
+  }
+}
+
 TEST(Arena, AScopeGivesItsScratchBack) {
   Arena arena;
   void* scratch = nullptr;
