@@ -45,6 +45,7 @@ if(HYSCALE_WORKER)
   else()
     message(STATUS "oneDNN is not here: bench train compares with our own matrix products alone")
   endif()
+  include(Parquet)
 endif()
 
 if(HYSCALE_STUDY)

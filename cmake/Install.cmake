@@ -1,8 +1,8 @@
 # What `cmake --install` and `cpack` put together: programs, their manuals and shell completions, documentation, and the
 # specs, reference data and corpus scripts that the documentation names. Nothing refers to the build or the source tree:
-# an installed tree may be moved, a tarball unpacked anywhere.
+# an installed tree may be moved, a tarball unpacked anywhere (where Arrow's libraries lie in the same place, if used).
 include(GNUInstallDirs)
-set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}" ${HYSCALE_PARQUET_RPATH})
 set(HYSCALE_DATADIR ${CMAKE_INSTALL_DATADIR}/hyscale)
 
 # hyscale_install_program(NAME): the program, and what it prints of its own command line.

@@ -153,7 +153,8 @@ void add_data_command(CLI::App& app) {
   data::PrepareOptions& options = arguments->options;
   command
       ->add_option("INPUT", options.inputs,
-                   "Files and directories: text in .txt or .jsonl, also with .gz or .zst; token ids in .npy or .bin")
+                   "Files and directories: text in .txt or .jsonl, also with .gz or .zst, or in .parquet; token ids in "
+                   ".npy or .bin")
       ->required();
   command->add_option(
       "--tokenizer", options.tokenizer,
@@ -166,7 +167,8 @@ void add_data_command(CLI::App& app) {
                       "Token that ends documents (default: as the tokenizer's file says); an id without a --tokenizer");
   command->add_option("--out", options.out, "Directory to make")->required();
   command->add_option("--name", options.name, "Name in reports (default: last part of --out)");
-  command->add_option("--field", options.field, "Field of .jsonl lines that holds the text")->capture_default_str();
+  command->add_option("--field", options.field, "Field of .jsonl lines, or column of .parquet, that holds the text")
+      ->capture_default_str();
   auto* fraction =
       command->add_option("--validation", options.validation_fraction, "Share of the documents kept for validation")
           ->capture_default_str();

@@ -42,11 +42,11 @@ std::string name_of(const TokenizeArguments& arguments) {
 bool holds_documents(std::string_view file) {
   for (const std::string_view packed : {".gz", ".zst"})
     if (file.ends_with(packed)) file.remove_suffix(packed.size());
-  return file.ends_with(".txt") || file.ends_with(".jsonl");
+  return file.ends_with(".txt") || file.ends_with(".jsonl") || file.ends_with(".parquet");
 }
 
-/// Calls `each` with every document: those of .txt and .jsonl files as `hybrid-worker data` finds them, else the whole
-/// input.
+/// Calls `each` with every document: those of .txt, .jsonl and .parquet files as `hybrid-worker data` finds them, else
+/// the whole input.
 template <class Each>
 void for_each_document(const TokenizeArguments& arguments, Each&& each) {
   std::string text;
@@ -122,12 +122,13 @@ void decode(const TokenizeArguments& arguments, const data::Tokenizer& tokenizer
 void add_tokenize_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tokenize", "Turn text into token ids, or ids into text");
   const auto arguments = std::make_shared<TokenizeArguments>();
-  command->add_option("FILE", arguments->file, "Text (default: standard input); documents of .txt and .jsonl");
+  command->add_option("FILE", arguments->file, "Text (default: standard input); documents of .txt, .jsonl, .parquet");
   auto* tokenizer = command->add_option("--tokenizer", arguments->tokenizer,
                                         "byte, tokenizer.json, a SentencePiece .model, or tiktoken ranks with their "
                                         "encoding: FILE@cl100k");
   command->add_option("--corpus", arguments->corpus, "Directory of a corpus: use its tokenizer")->excludes(tokenizer);
-  command->add_option("--field", arguments->field, "Field of .jsonl lines that holds the text")->capture_default_str();
+  command->add_option("--field", arguments->field, "Field of .jsonl lines, or column of .parquet, that holds the text")
+      ->capture_default_str();
   command->add_flag("--decode", arguments->decode, "The input is ids, one document a line; print its text");
   command->add_flag("--special", arguments->special, "Read special tokens in the text as such, not as plain text");
   command->add_flag("--json", arguments->json, "Print one JSON object a document: bytes, tokens and ids; or its text");

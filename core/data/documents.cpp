@@ -15,29 +15,45 @@ namespace {
 namespace fs = std::filesystem;
 constexpr size_t kProblemsShown = 20;
 constexpr const char* kFromParquet =
-    "convert it (pip install pyarrow): python3 -c \"import sys,json,pyarrow.parquet as q; "
+    "pip install pyarrow, which brings Arrow's libraries, and configure and build again; or convert it: python3 -c "
+    "\"import sys,json,pyarrow.parquet as q; "
     "[print(json.dumps({'text': t})) for b in q.ParquetFile(sys.argv[1]).iter_batches(columns=['text']) for t in "
-    "b.column(0).to_pylist()]\" FILE.parquet | zstd > FILE.jsonl.zst";
+    "b.column(0).to_pylist() if t]\" FILE.parquet | zstd > FILE.jsonl.zst";
 
 std::string without_compression(const std::string& path) {
   const fs::path p(path);
   return p.extension() == ".gz" || p.extension() == ".zst" ? (p.parent_path() / p.stem()).string() : path;
 }
 bool is_jsonl(const std::string& path) { return without_compression(path).ends_with(".jsonl"); }
-bool is_text(const std::string& path) { return is_jsonl(path) || without_compression(path).ends_with(".txt"); }
+bool is_parquet(const std::string& path) { return path.ends_with(".parquet"); }
+bool is_text(const std::string& path) {
+  return is_jsonl(path) || without_compression(path).ends_with(".txt") || (reads_parquet() && is_parquet(path));
+}
+Problem parquet_refused(const std::string& path) {
+  return {.what = fmt::format("{} is Parquet, which this build does not read", path), .remedy = kFromParquet};
+}
 
 bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n\f\v") == std::string::npos; }
 bool is_separator(const std::string& line) { return line == "\f" || line == "\f\r"; }
 
 void add_directory(const std::string& path, std::vector<std::string>& files, Problems& problems) {
   std::vector<std::string> found;
+  std::string unread;
   std::error_code failure;
-  for (const auto& entry : fs::recursive_directory_iterator(path, failure))
-    if (entry.is_regular_file() && is_text(entry.path().string())) found.push_back(entry.path().string());
+  for (const auto& entry : fs::recursive_directory_iterator(path, failure)) {
+    const std::string file = entry.path().string();
+    if (!entry.is_regular_file()) continue;
+    if (is_text(file))
+      found.push_back(file);
+    else if (is_parquet(file))
+      unread = file;
+  }
   if (failure)
     problems.add({.what = fmt::format("cannot read directory {}: {}", path, failure.message())});
+  else if (!unread.empty())
+    problems.add(parquet_refused(unread));
   else if (found.empty())
-    problems.add({.what = fmt::format("directory {} holds no .txt or .jsonl file", path),
+    problems.add({.what = fmt::format("directory {} holds no .txt, .jsonl or .parquet file", path),
                   .remedy = "name text files, plain or compressed with .gz or .zst"});
   std::sort(found.begin(), found.end());
   files.insert(files.end(), found.begin(), found.end());
@@ -67,10 +83,10 @@ std::vector<std::string> find_text_files(const std::vector<std::string>& paths) 
       add_directory(path, files, problems);
     else if (!fs::exists(path))
       problems.add({.what = fmt::format("there is no {}", path), .remedy = "check the spelling of the path"});
-    else if (path.ends_with(".parquet"))
-      problems.add({.what = fmt::format("{} is Parquet, which is not read here", path), .remedy = kFromParquet});
+    else if (is_parquet(path) && !reads_parquet())
+      problems.add(parquet_refused(path));
     else if (!is_text(path))
-      problems.add({.what = fmt::format("{} is neither .txt nor .jsonl", path),
+      problems.add({.what = fmt::format("{} is neither .txt nor .jsonl nor .parquet", path),
                     .remedy = "rename it, or convert it; .gz and .zst may follow, as in books.jsonl.zst"});
     else
       files.push_back(path);
@@ -106,6 +122,10 @@ void DocumentReader::throw_if_problems() const {
 
 void DocumentReader::open(int64_t skip) {
   problems_before_file_ = problem_count_;
+  if (is_parquet(current_file())) {
+    rows_ = open_parquet(current_file(), field_, skip);
+    return;
+  }
   source_ = open_byte_source(current_file());
   lines_ = std::make_unique<LineReader>(*source_);
   lines_->skip(skip);
@@ -117,7 +137,8 @@ void DocumentReader::close() {
         fmt::format("{}: {} {} no UTF-8 (first {}:{})", current_file(), at_.invalid_in_file,
                     policy_ == InvalidUtf8::skip ? "documents left out that are" : "places replaced that are",
                     at_.first_invalid_line, at_.first_invalid_column));
-  if (source_) finished_bytes_ += source_->consumed();
+  finished_bytes_ += consumed();
+  rows_.reset();
   lines_.reset();
   source_.reset();
   at_ = {.file = at_.file + 1, .blank = at_.blank, .notes = std::move(at_.notes)};
@@ -130,7 +151,7 @@ bool DocumentReader::next(TextPiece& piece) {
   while (at_.file < static_cast<int64_t>(files_.size())) {
     bool gone_on = false;
     try {
-      if (!source_) open(0);
+      if (!source_ && !rows_) open(0);
       if (fill()) return emit(piece), true;
       if (at_.documents_in_file == 0 && problem_count_ == problems_before_file_ && at_.invalid_in_file == 0)
         report({.what = "no text in this file", .remedy = "leave it out", .at = {current_file()}});
@@ -149,19 +170,19 @@ bool DocumentReader::fill() {
   while (true) {
     if (!complete_) {
       const bool json = is_jsonl(current_file());
-      if (!(json ? fill_json() : fill_plain())) return false;
+      if (!(rows_ ? fill_rows() : json ? fill_json() : fill_plain())) return false;
     }
     if (bad_ && !begun_ && complete_) {  // nobody has seen any of it
       pending_.clear();
       bad_ = complete_ = false;
-      at_.byte = lines_->offset();
+      at_.byte = offset();
       continue;
     }
     if (!begun_ && complete_ && is_blank(pending_)) {
       ++at_.blank;
       pending_.clear();
       complete_ = false;
-      at_.byte = lines_->offset();
+      at_.byte = offset();
       continue;
     }
     return true;
@@ -187,7 +208,7 @@ void DocumentReader::emit(TextPiece& piece) {
   if (!piece.last) return;
   complete_ = bad_ = false;
   if (!piece.dropped) ++at_.documents_in_file;
-  at_.byte = lines_->offset();
+  at_.byte = offset();
 }
 
 bool DocumentReader::next_line(size_t limit) {
@@ -204,9 +225,11 @@ bool DocumentReader::clean(std::string& text) {
   if (at == std::string::npos) return true;
   const auto column = column_ + static_cast<int64_t>(at);
   if (policy_ == InvalidUtf8::fail) {
-    report({.what = "not UTF-8",
-            .remedy = "convert the file, for instance with iconv -t UTF-8, or give --invalid-utf8 replace or skip",
-            .at = here(static_cast<size_t>(column))});
+    report(
+        {.what = "not UTF-8",
+         .remedy = rows_ ? "write the file anew with text in UTF-8, or give --invalid-utf8 replace or skip"
+                         : "convert the file, for instance with iconv -t UTF-8, or give --invalid-utf8 replace or skip",
+         .at = here(static_cast<size_t>(column))});
     return false;
   }
   if (at_.invalid_in_file == 0) at_.first_invalid_line = at_.line, at_.first_invalid_column = column + 1;
@@ -241,6 +264,16 @@ bool DocumentReader::parse_json(std::string& text) {
   } catch (const nlohmann::json::parse_error& e) {
     report({.what = "not JSON: " + short_message(e.what()), .at = here(e.byte > 0 ? e.byte - 1 : 0)});
   }
+  return false;
+}
+
+bool DocumentReader::fill_rows() {
+  column_ = 0;
+  while (rows_->next(pending_)) {
+    at_.line = rows_->row();
+    if (clean(pending_)) return complete_ = true;
+  }
+  pending_.clear();
   return false;
 }
 

@@ -18,7 +18,7 @@ struct PrepareOptions {
                                       // Of an unknown tokenizer numbers; "": there is none
   std::string out{};                  // directory to make
   std::string name{};                 // "": the last part of `out`
-  std::string field = "text";         // of .jsonl lines
+  std::string field = "text";         // of .jsonl lines; column of .parquet
   double validation_fraction = 0.01;  // of the documents, 0 < f < 1; used when validation_tokens is 0
   int64_t validation_tokens = 0;      // at least so many
   int64_t seed = 0;                   // of the split

@@ -73,12 +73,5 @@ TEST(ReplaceInvalidUtf8, PutsOneSignForEachByteAndCountsRuns) {
   EXPECT_EQ(invalid_utf8(text), std::string::npos);
 }
 
-TEST(Parquet, IsRefusedWithTheLineThatConvertsIt) {
-  const ScratchDirectory scratch;
-  const std::string file = scratch.write("a.parquet", "PAR1");
-  EXPECT_THAT([&] { prepare({.inputs = {file}, .tokenizer = "byte", .out = scratch / "out"}); },
-              ThrowsMessage<ConfigError>(AllOf(HasSubstr("a.parquet is Parquet"), HasSubstr("pyarrow.parquet"))));
-}
-
 }  // namespace
 }  // namespace hyscale::data

@@ -66,4 +66,4 @@ expect 0 hybrid-worker data a.jsonl --tokenizer byte --out broken --invalid-utf8
 says "1 documents left out that are no UTF-8 (first 32:13)"
 : >table.parquet
 expect 2 hybrid-worker data table.parquet --tokenizer byte --out elsewhere
-says "is Parquet" "python3 -c"
+says "table.parquet" "Parquet" # refused, or found empty, as this build reads it or not
