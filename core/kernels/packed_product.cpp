@@ -125,9 +125,12 @@ void multiply_block(View<const T, 2> a, const T* panels, int64_t first, int64_t 
 template <class T>
 void packed_product(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate, T alpha) {
   const int64_t m = out.extent(0), n = out.extent(1), k = a.extent(1);
-  const int64_t panels = (n + kPanel<T> - 1) / kPanel<T>, blocks = (m + kTaskRows - 1) / kTaskRows;
+  const int64_t panels = (n + kPanel<T> - 1) / kPanel<T>;
   const int64_t most = std::max(kDepth<T>, kPacked / (panels * kPanel<T>) / kDepth<T> * kDepth<T>);
   const int64_t wide = kTaskColumns / kPanel<T>, groups = (panels + wide - 1) / wide;
+  // blocks of nearly one size, so that no thread ends with a stump
+  const int64_t fewest = (m + kTaskRows - 1) / kTaskRows, block = round_up((m + fewest - 1) / fewest, kProductRows);
+  const int64_t blocks = (m + block - 1) / block;
   Arena& arena = thread_arena();
   const Arena::Scope scope(arena);
   T* const packed = take<T>(arena, panels * kPanel<T> * std::min(k, most));
@@ -139,7 +142,7 @@ void packed_product(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool
         pack_panel<T>(b_part, p * kPanel<T>, alpha, packed + p * depth * kPanel<T>);
     });
     parallel_for(blocks * groups, 1, [&](int64_t task, int64_t) {
-      const int64_t row = task / groups * kTaskRows, rows = std::min(kTaskRows, m - row), first = task % groups * wide;
+      const int64_t row = task / groups * block, rows = std::min(block, m - row), first = task % groups * wide;
       multiply_block<T>(part(a_part, 0, row, rows), packed, first, std::min(panels, first + wide),
                         part(out, 0, row, rows), accumulate || begin > 0);
     });

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/base/error.h"
+#include "core/tensor/parallel_for.h"
 
 namespace hyscale::model {
 
@@ -52,7 +53,11 @@ const Parameter& ParameterTable::at(const std::string& name) const {
 }
 
 void ParameterTable::clear_gradients() {
-  with_real(gradients_.dtype(), [&]<class T>(T) { std::fill_n(gradients_.as<T>(), gradients_.numel(), T(0)); });
+  with_real(gradients_.dtype(), [&]<class T>(T) {
+    T* const all = gradients_.as<T>();
+    parallel_for(gradients_.numel(), 65536,
+                 [&](int64_t begin, int64_t end) { std::fill(all + begin, all + end, T(0)); });
+  });
 }
 
 namespace {

@@ -42,8 +42,15 @@ static double difference(DType dtype, Shape s, bool transpose_a, bool transpose_
 }
 
 TEST(Gemm, MatchesPlainLoopsForEveryLayoutAndOddShape) {
-  for (const Shape s :
-       {Shape{1, 1, 1}, {7, 5, 3}, {1, 33, 17}, {33, 1, 17}, {33, 17, 1}, {300, 47, 65}, {48, 258, 129}})
+  for (const Shape s : {Shape{1, 1, 1},
+                        {7, 5, 3},
+                        {1, 33, 17},
+                        {33, 1, 17},
+                        {33, 17, 1},
+                        {300, 47, 65},
+                        {48, 258, 129},
+                        {9000, 3, 2},
+                        {200, 530, 300}})
     for (const bool ta : {false, true})
       for (const bool tb : {false, true})
         for (const bool accumulate : {false, true}) {
