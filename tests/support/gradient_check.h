@@ -11,8 +11,7 @@
 namespace hyscale::tests {
 
 /// A dense tensor of uniform draws in [low, high], the same for the same seed.
-OwnedTensor random_tensor(DType dtype, const Shape& shape, uint64_t seed, double low = -1,
-                          double high = 1);
+OwnedTensor random_tensor(DType dtype, const Shape& shape, uint64_t seed, double low = -1, double high = 1);
 
 /// A dense f32 or f64 tensor filled with `value`.
 OwnedTensor filled_tensor(DType dtype, const Shape& shape, double value);
