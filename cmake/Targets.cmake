@@ -39,12 +39,12 @@ endif()
 # command-line libraries cost 5 to 10 s wherever they are read. NO_UNITY keeps a target's files apart, where they are
 # heavy themselves and each has constants and helpers of its own.
 # SHARED: what the kernels need, which are shared so that the loader can pick the copy for this CPU (core/kernels).
-# hyscale_library(NAME [NO_UNITY] [SHARED] SOURCES a.cpp … LINK Hyscale::base … [PRIVATE_LINK lib …])
+# hyscale_library(NAME [NO_UNITY] [SHARED] [SUBFOLDER of the installed library] SOURCES a.cpp … LINK Hyscale::base … [PRIVATE_LINK lib …])
 function(hyscale_library name)
-  cmake_parse_arguments(ARG "NO_UNITY;SHARED" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "NO_UNITY;SHARED" "SUBFOLDER" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   if(ARG_SHARED)
     add_library(hyscale_${name} SHARED ${ARG_SOURCES})
-    install(TARGETS hyscale_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(TARGETS hyscale_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/${ARG_SUBFOLDER})
   else()
     add_library(hyscale_${name} STATIC ${ARG_SOURCES})
   endif()
