@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/kernels/cpu_only.h"
 #include "core/kernels/vector_math.h"
+#include "core/kernels/with_constant.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -77,26 +78,9 @@ void backward_lanes(const View<const T, 2>& u, const View<const T, 2>& dout, con
 /// Calls run(std::integral_constant<int, width>).
 template <class F>
 void with_width(int64_t width, F&& run) {
-  switch (width) {
-    case 1:
-      return run(std::integral_constant<int, 1>{});
-    case 2:
-      return run(std::integral_constant<int, 2>{});
-    case 3:
-      return run(std::integral_constant<int, 3>{});
-    case 4:
-      return run(std::integral_constant<int, 4>{});
-    case 5:
-      return run(std::integral_constant<int, 5>{});
-    case 6:
-      return run(std::integral_constant<int, 6>{});
-    case 7:
-      return run(std::integral_constant<int, 7>{});
-    case 8:
-      return run(std::integral_constant<int, 8>{});
-    default:
-      throw ShapeError("causal_conv: width " + std::to_string(width) + " is not in 1 … 8");
-  }
+  constexpr int kMost = 8;
+  if (!with_constant<kMost>(width, run))
+    throw ShapeError("causal_conv: width " + std::to_string(width) + " is not in 1 … 8");
 }
 
 void check(const CausalConvArgs& args, std::initializer_list<const Tensor*> like_u) {

@@ -90,7 +90,7 @@ void multiply_panel(int64_t rows, int64_t depth, Left<T> a, int64_t a_block, con
   for (int64_t i = 0; i < rows; i += kProductRows, a.data += a_block) {
     const Rows<T> to{out[i], out.row};
     prefetch_slice(next, depth, i / kProductRows, tiles);
-    with_rows(std::min(kProductRows, rows - i), [&](auto count) {
+    with_constant<kProductRows>(std::min(kProductRows, rows - i), [&](auto count) {
       if (width == kPanel<T>)
         product_tile<T, count, 2>(depth, a, panel, kPanel<T>, to, add);
       else

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/kernels/vector_math.h"
+#include "core/kernels/with_constant.h"
 #include "core/tensor/memory.h"
 
 namespace hyscale::kernels {
@@ -76,25 +77,6 @@ inline void product_rows(int64_t n, int64_t k, Left<T> a, Rows<const T> b, Rows<
   if (j < n) product_tile<T, R, 1>(k, a, b.data + j, b.row, {c.data + j, c.row}, add);
 }
 
-/// Calls run(std::integral_constant<int, rows>), 1 ≤ rows ≤ kProductRows.
-template <class F>
-inline void with_rows(int64_t rows, F&& run) {
-  switch (rows) {
-    case 1:
-      return run(std::integral_constant<int, 1>{});
-    case 2:
-      return run(std::integral_constant<int, 2>{});
-    case 3:
-      return run(std::integral_constant<int, 3>{});
-    case 4:
-      return run(std::integral_constant<int, 4>{});
-    case 5:
-      return run(std::integral_constant<int, 5>{});
-    default:
-      return run(std::integral_constant<int, kProductRows>{});
-  }
-}
-
 /// c[m, n] = a[m, k] · b[k, n], or += when `add`. n is a multiple of kLanes. Each entry is summed over k in ascending
 /// order, whatever the block it falls in.
 template <class T>
@@ -107,7 +89,8 @@ void small_product(Part part, int64_t m, int64_t n, int64_t k, Left<T> a, Rows<c
     const Left<T> left{a.data + i * a.row + first * a.col, a.row, a.col};
     const Rows<const T> right{b[first], b.row};
     const Rows<T> result{c[i], c.row};
-    with_rows(rows, [&](auto count) { product_rows<T, count>(width, last - first, left, right, result, add); });
+    with_constant<kProductRows>(
+        rows, [&](auto count) { product_rows<T, count>(width, last - first, left, right, result, add); });
   }
 }
 

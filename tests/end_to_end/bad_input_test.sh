@@ -116,25 +116,7 @@ fi
 
 # --- study specs: all violations with their places
 write_base base.yaml
-cat >good-study.yaml <<'END'
-format: hyscale.study/1
-study: careful
-base: base.yaml
-families:
-  transformer: {stack: A}
-  mamba:       {stack: M}
-sizes:
-  - {name: s1, d_model: 16, layers: 2}
-  - {name: s2, d_model: 24, layers: 2}
-  - {name: s3, d_model: 32, layers: 2}
-  - {name: s4, d_model: 48, layers: 2}
-budgets: {flops: [6e9, 1.2e10]}
-seeds: {default: [0]}
-learning_rate: {at: 10K, value: 5e-3, exponent: -0.25}
-batch: {tokens: 256}
-schedule: {kind: trapezoid, warmup: 0.25, cooldown: 0.2, branch: true}
-resources: {device: cpu, threads: 1}
-END
+write_study good-study.yaml careful "[6e9, 1.2e10]"
 expect 0 study plan good-study.yaml
 sed -e 's/^learning_rate/learning_rat/' -e 's/{stack: A}/{stak: A}/' -e 's/warmup: 0.25/warmup: 25/' \
     -e 's/6e9/none/' good-study.yaml >bad-study.yaml

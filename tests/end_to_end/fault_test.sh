@@ -9,25 +9,7 @@ for store in calm store; do
   expect 0 hybrid-worker data text.jsonl --tokenizer byte --validation-tokens 4K --out "$scratch/$store/corpora/tiny"
 done
 write_base base.yaml
-cat >s.yaml <<'END'
-format: hyscale.study/1
-study: s
-base: base.yaml
-families:
-  transformer: {stack: A}
-  mamba:       {stack: M}
-sizes:
-  - {name: s1, d_model: 16, layers: 2}
-  - {name: s2, d_model: 24, layers: 2}
-  - {name: s3, d_model: 32, layers: 2}
-  - {name: s4, d_model: 48, layers: 2}
-budgets: {flops: [6e9, 2e10]}
-seeds: {default: [0]}
-learning_rate: {at: 10K, value: 5e-3, exponent: -0.25}
-batch: {tokens: 256}
-schedule: {kind: trapezoid, warmup: 0.25, cooldown: 0.2, branch: true}
-resources: {device: cpu, threads: 1}
-END
+write_study s.yaml s "[6e9, 2e10]"
 
 # number FILE KEY: the value of "KEY": NUMBER (the last one)
 number() { sed -n "s/.*\"$2\": *\([0-9]*\).*/\1/p" "$1" | tail -1; }

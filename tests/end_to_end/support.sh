@@ -58,3 +58,29 @@ train:
   seed: 0
 END
 }
+
+# write_study FILE NAME BUDGETS [FAMILY…]: a study of four sizes on base.yaml: transformer, mamba and the families given
+write_study() {
+  file=$1 name=$2 budgets=$3
+  shift 3
+  cat >"$file" <<END
+format: hyscale.study/1
+study: $name
+base: base.yaml
+families:
+  transformer: {stack: A}
+  mamba:       {stack: M}
+$(for family in "$@"; do printf '  %s\n' "$family"; done)
+sizes:
+  - {name: s1, d_model: 16, layers: 2}
+  - {name: s2, d_model: 24, layers: 2}
+  - {name: s3, d_model: 32, layers: 2}
+  - {name: s4, d_model: 48, layers: 2}
+budgets: {flops: $budgets}
+seeds: {default: [0]}
+learning_rate: {at: 10K, value: 5e-3, exponent: -0.25}
+batch: {tokens: 256}
+schedule: {kind: trapezoid, warmup: 0.25, cooldown: 0.2, branch: true}
+resources: {device: cpu, threads: 1}
+END
+}
