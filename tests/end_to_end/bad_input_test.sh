@@ -122,7 +122,7 @@ sed -e 's/^learning_rate/learning_rat/' -e 's/{stack: A}/{stak: A}/' -e 's/warmu
     -e 's/6e9/none/' good-study.yaml >bad-study.yaml
 expect 2 study plan bad-study.yaml
 says "bad-study.yaml:15:1" "did you mean 'learning_rate'?" "bad-study.yaml:5:" stak "bad-study.yaml:17:" warmup \
-     "bad-study.yaml:12:" "not 'none'"
+     "bad-study.yaml:13:" "not 'none'"
 expect 2 study submit bad-study.yaml
 [ ! -e "$HYSCALE_STORE/results.db" ] || fail "a refused study made a database"
 sed 's/vocabulary: 258/vocabulary: 4096/' good.yaml >base.yaml
