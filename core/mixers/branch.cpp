@@ -6,8 +6,8 @@
 namespace hyscale::model {
 
 ProjectedBranch::ProjectedBranch(std::unique_ptr<Branch> branch, const Parameter& out_weight,
-                                 const Parameter* norm_weight)
-    : branch_(std::move(branch)), out_weight_(out_weight), norm_weight_(norm_weight) {}
+                                 const Parameter* norm_weight, double norm_epsilon)
+    : branch_(std::move(branch)), out_weight_(out_weight), norm_weight_(norm_weight), norm_epsilon_(norm_epsilon) {}
 
 void ProjectedBranch::forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) {
   forward(x, out, Part{}, shape, exec);
@@ -18,8 +18,14 @@ void ProjectedBranch::forward(const Tensor& x, const Tensor& out, Part part, Bat
   if (norm_weight_ != nullptr) {
     projected_ = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
     rstd_ = exec.arena->tensor(value_.dtype(), {value_.extent(0)});
-    kernels::rms_norm(
-        {.out = projected_, .rstd = rstd_, .sum = {}, .x = value_, .delta = {}, .weight = norm_weight_->weight}, exec);
+    kernels::rms_norm({.out = projected_,
+                       .rstd = rstd_,
+                       .sum = {},
+                       .x = value_,
+                       .delta = {},
+                       .weight = norm_weight_->weight,
+                       .epsilon = norm_epsilon_},
+                      exec);
   }
   kernels::gemm({.out = out,
                  .a = projected_,

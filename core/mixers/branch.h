@@ -26,16 +26,17 @@ class Branch {
 };
 
 /// The working part of a mixer that can be a branch, each made in its own folder; `prefix` leads to its parameters.
-std::unique_ptr<Branch> make_attention_branch(const spec::MixerSpec& spec, int64_t d_model,
+std::unique_ptr<Branch> make_attention_branch(const spec::MixerSpec& spec, const MixerContext& context,
                                               const ParameterTable& parameters, const std::string& prefix);
-std::unique_ptr<Branch> make_mamba2_branch(const spec::MixerSpec& spec, int64_t d_model,
+std::unique_ptr<Branch> make_mamba2_branch(const spec::MixerSpec& spec, const MixerContext& context,
                                            const ParameterTable& parameters, const std::string& prefix);
 
 /// A branch, an RMSNorm over the whole value row where `norm_weight` is given, and `out_weight` [d_model, value_width].
 /// A Mixer of its own when it stands alone.
 class ProjectedBranch final : public Mixer {
  public:
-  ProjectedBranch(std::unique_ptr<Branch> branch, const Parameter& out_weight, const Parameter* norm_weight = nullptr);
+  ProjectedBranch(std::unique_ptr<Branch> branch, const Parameter& out_weight, const Parameter* norm_weight = nullptr,
+                  double norm_epsilon = 0);
   /// A branch that stands alone: `out.weight` under `prefix`, no norm.
   static std::unique_ptr<Mixer> alone(std::unique_ptr<Branch> branch, const ParameterTable& parameters,
                                       const std::string& prefix) {
@@ -55,6 +56,7 @@ class ProjectedBranch final : public Mixer {
   std::unique_ptr<Branch> branch_;
   const Parameter& out_weight_;
   const Parameter* norm_weight_;
+  double norm_epsilon_;
   Tensor value_, projected_, rstd_;  // the branch's value; what is projected: the value or its norm
 };
 

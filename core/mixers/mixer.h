@@ -28,9 +28,15 @@ class Mixer {
   virtual void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) = 0;
 };
 
+/// What a mixer is told of the model around it.
+struct MixerContext {
+  int64_t d_model = 0;
+  double norm_epsilon = 1e-5;  // of every norm of the model
+};
+
 /// Creates the working part of `spec`; `prefix` ("layers.3.mixer.") leads to its parameters, which must outlive it.
-using MakeMixer = std::unique_ptr<Mixer>(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
-                                         const std::string& prefix);
+using MakeMixer = std::unique_ptr<Mixer>(const spec::MixerSpec& spec, const MixerContext& context,
+                                         const ParameterTable& parameters, const std::string& prefix);
 MakeMixer make_mixer;
 
 // The same for one kind, each defined in its folder: make_attention …

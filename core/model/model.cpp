@@ -67,7 +67,8 @@ Layer make_layer(const spec::ModelConfig& config, size_t index, const ParameterT
   const spec::BlockConfig& block = config.stack[index];
   const std::string prefix = "layers." + std::to_string(index) + ".";
   Layer layer{.mixer_norm = PreNorm(parameters.at(prefix + "mixer_norm.weight"), config.norm_epsilon),
-              .mixer = make_mixer(*block.mixer, config.d_model, parameters, prefix + "mixer."),
+              .mixer = make_mixer(*block.mixer, {.d_model = config.d_model, .norm_epsilon = config.norm_epsilon},
+                                  parameters, prefix + "mixer."),
               .ffn_norm = {},
               .ffn = {}};
   if (block.ffn) {

@@ -29,7 +29,7 @@ struct ModelConfig {
   int64_t context = 0;     // training length in tokens
   int64_t d_model = 0;
   std::vector<BlockConfig> stack;
-  double norm_epsilon = 1e-5;  // of the pre-norms and the final norm; norms inside a mixer keep 1e-5
+  double norm_epsilon = 1e-5;  // of every norm, those inside mixers too
 };
 
 /// One corpus of a mixture. Shares are weights over their sum, counted in sequences.
@@ -116,6 +116,6 @@ std::string canonical_form(const RunConfig& config, const CorpusIdentity& corpus
 std::string run_id(const RunConfig& config, const CorpusIdentity& corpus);
 
 /// Raised when numerics change on purpose.
-inline constexpr int kSemanticsVersion = 1;
+inline constexpr int kSemanticsVersion = 2;
 
 }  // namespace hyscale::spec

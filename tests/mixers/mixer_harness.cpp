@@ -12,7 +12,7 @@ using model::Parameter;
 
 MixerHarness::MixerHarness(const spec::MixerSpec& spec, int64_t d_model, BatchShape shape, DType dtype, uint64_t seed)
     : table_(spec.parameters(d_model), dtype),
-      mixer_(model::make_mixer(spec, d_model, table_, "")),
+      mixer_(model::make_mixer(spec, {.d_model = d_model}, table_, "")),
       shape_(shape),
       x_(random_tensor(dtype, {shape.tokens(), d_model}, seed, -2, 2)),
       out_(filled_tensor(dtype, {shape.tokens(), d_model}, 0)),

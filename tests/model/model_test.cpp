@@ -160,6 +160,24 @@ TEST(Model, LearnsOneBatchByHeart) {
   EXPECT_LT(last, 0.05);
 }
 
+TEST(Model, HasOneEpsilonInAllItsNorms) {
+  for (Stack stack : stacks()) {
+    if (stack.config.stack[0].mixer->kind() == "attention") continue;  // no norm inside
+    const BatchShape shape{.sequences = 1, .length = 7};
+    const auto value = [&](double epsilon) {
+      ParameterTable table(stack.config.stack[0].mixer->parameters(12), DType::f64);
+      table.initialise(1);
+      const auto mixer = make_mixer(*stack.config.stack[0].mixer, {.d_model = 12, .norm_epsilon = epsilon}, table, "");
+      const OwnedTensor x = hyscale::tests::random_tensor(DType::f64, {7, 12}, 2), out(DType::f64, {7, 12});
+      Arena arena;
+      mixer->forward(x, out, shape, {.device = Device::cpu, .arena = &arena});
+      return values_of(out);
+    };
+    const bool norms = stack.name.find("without_norm") == std::string::npos;
+    EXPECT_EQ(value(1e-5) != value(1e-2), norms) << stack.name;
+  }
+}
+
 TEST(Model, ShowsALossThatIsNotANumber) {
   const Stack stack = stacks().front();
   const Batch batch(1, 9, stack.config.vocabulary, 1);

@@ -106,18 +106,18 @@ void AttentionBranch::backward(const Tensor& x, const Tensor& dvalue, const Tens
 
 }  // namespace
 
-std::unique_ptr<Branch> make_attention_branch(const spec::MixerSpec& spec, int64_t d_model,
+std::unique_ptr<Branch> make_attention_branch(const spec::MixerSpec& spec, const MixerContext& context,
                                               const ParameterTable& parameters, const std::string& prefix) {
   const auto& attention = dynamic_cast<const spec::AttentionSpec&>(spec);
   const Parameter& qkv = parameters.at(prefix + "qkv.weight");
   expect_shape(qkv.spec.name.c_str(), qkv.weight,
-               {attention.q_width() + attention.k_width() + attention.v_width(), d_model});
+               {attention.q_width() + attention.k_width() + attention.v_width(), context.d_model});
   return std::make_unique<AttentionBranch>(attention, qkv);
 }
 
-std::unique_ptr<Mixer> make_attention(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
-                                      const std::string& prefix) {
-  return ProjectedBranch::alone(make_attention_branch(spec, d_model, parameters, prefix), parameters, prefix);
+std::unique_ptr<Mixer> make_attention(const spec::MixerSpec& spec, const MixerContext& context,
+                                      const ParameterTable& parameters, const std::string& prefix) {
+  return ProjectedBranch::alone(make_attention_branch(spec, context, parameters, prefix), parameters, prefix);
 }
 
 }  // namespace hyscale::model

@@ -3,24 +3,26 @@
 namespace hyscale::model {
 namespace {
 
-std::unique_ptr<ProjectedBranch> make_projected(const spec::MixerSpec& spec, int64_t d_model, bool group_norm,
-                                                const ParameterTable& parameters, const std::string& prefix) {
+std::unique_ptr<ProjectedBranch> make_projected(const spec::MixerSpec& spec, const MixerContext& context,
+                                                bool group_norm, const ParameterTable& parameters,
+                                                const std::string& prefix) {
   const Parameter& out_weight = parameters.at(prefix + "out.weight");
   // a Mamba branch norms its own value together with the gate
   if (spec.kind() == "mamba2")
-    return std::make_unique<ProjectedBranch>(make_mamba2_branch(spec, d_model, parameters, prefix), out_weight);
+    return std::make_unique<ProjectedBranch>(make_mamba2_branch(spec, context, parameters, prefix), out_weight);
   const Parameter* const norm = group_norm ? &parameters.at(prefix + "norm.weight") : nullptr;
-  return std::make_unique<ProjectedBranch>(make_attention_branch(spec, d_model, parameters, prefix), out_weight, norm);
+  return std::make_unique<ProjectedBranch>(make_attention_branch(spec, context, parameters, prefix), out_weight, norm,
+                                           context.norm_epsilon);
 }
 
 }  // namespace
 
-HybridMixer::HybridMixer(const spec::HybridSpec& spec, int64_t d_model, const ParameterTable& parameters,
+HybridMixer::HybridMixer(const spec::HybridSpec& spec, const MixerContext& context, const ParameterTable& parameters,
                          const std::string& prefix)
     : sign_of_second_(spec.fusion == spec::HybridFusion::subtract ? -1 : 1) {
   const bool group_norm = spec.norm == spec::HybridNorm::group;
-  first_ = make_projected(*spec.branches[0], d_model, group_norm, parameters, prefix + "branches.0.");
-  second_ = make_projected(*spec.branches[1], d_model, group_norm, parameters, prefix + "branches.1.");
+  first_ = make_projected(*spec.branches[0], context, group_norm, parameters, prefix + "branches.0.");
+  second_ = make_projected(*spec.branches[1], context, group_norm, parameters, prefix + "branches.1.");
 }
 
 void HybridMixer::forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) {
@@ -33,9 +35,9 @@ void HybridMixer::backward(const Tensor& x, const Tensor& dout, const Tensor& dx
   first_->backward(x, dout, dx, {.accumulate = true}, exec);
 }
 
-std::unique_ptr<Mixer> make_hybrid(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
-                                   const std::string& prefix) {
-  return std::make_unique<HybridMixer>(dynamic_cast<const spec::HybridSpec&>(spec), d_model, parameters, prefix);
+std::unique_ptr<Mixer> make_hybrid(const spec::MixerSpec& spec, const MixerContext& context,
+                                   const ParameterTable& parameters, const std::string& prefix) {
+  return std::make_unique<HybridMixer>(dynamic_cast<const spec::HybridSpec&>(spec), context, parameters, prefix);
 }
 
 }  // namespace hyscale::model

@@ -4,8 +4,10 @@
 
 namespace hyscale::model {
 
-Mamba2Branch::Mamba2Branch(const spec::Mamba2Spec& spec, const ParameterTable& parameters, const std::string& prefix)
+Mamba2Branch::Mamba2Branch(const spec::Mamba2Spec& spec, double norm_epsilon, const ParameterTable& parameters,
+                           const std::string& prefix)
     : spec_(spec),
+      norm_epsilon_(norm_epsilon),
       in_weight_(parameters.at(prefix + "in.weight")),
       conv_weight_(parameters.at(prefix + "conv.weight")),
       conv_bias_(parameters.at(prefix + "conv.bias")),
@@ -33,7 +35,8 @@ kernels::GatedRmsNormArgs Mamba2Branch::norm_args() const {
   return {.y = y_,
           .z = gate(in_),
           .weight = norm_weight_ != nullptr ? norm_weight_->weight : Tensor(),
-          .groups = spec_.norm_groups};
+          .groups = spec_.norm_groups,
+          .epsilon = norm_epsilon_};
 }
 
 Tensor Mamba2Branch::forward(const Tensor& x, BatchShape shape, const Exec& exec) {
@@ -82,14 +85,15 @@ void Mamba2Branch::backward(const Tensor& x, const Tensor& dvalue, const Tensor&
   kernels::gemm({.out = dx, .a = din, .b = in_weight_.weight, .accumulate = accumulate}, exec);
 }
 
-std::unique_ptr<Branch> make_mamba2_branch(const spec::MixerSpec& spec, int64_t, const ParameterTable& parameters,
-                                           const std::string& prefix) {
-  return std::make_unique<Mamba2Branch>(dynamic_cast<const spec::Mamba2Spec&>(spec), parameters, prefix);
+std::unique_ptr<Branch> make_mamba2_branch(const spec::MixerSpec& spec, const MixerContext& context,
+                                           const ParameterTable& parameters, const std::string& prefix) {
+  return std::make_unique<Mamba2Branch>(dynamic_cast<const spec::Mamba2Spec&>(spec), context.norm_epsilon, parameters,
+                                        prefix);
 }
 
-std::unique_ptr<Mixer> make_mamba2(const spec::MixerSpec& spec, int64_t d_model, const ParameterTable& parameters,
-                                   const std::string& prefix) {
-  return ProjectedBranch::alone(make_mamba2_branch(spec, d_model, parameters, prefix), parameters, prefix);
+std::unique_ptr<Mixer> make_mamba2(const spec::MixerSpec& spec, const MixerContext& context,
+                                   const ParameterTable& parameters, const std::string& prefix) {
+  return ProjectedBranch::alone(make_mamba2_branch(spec, context, parameters, prefix), parameters, prefix);
 }
 
 }  // namespace hyscale::model

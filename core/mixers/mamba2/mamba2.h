@@ -13,7 +13,8 @@ namespace hyscale::model {
 /// the in-projection in place.
 class Mamba2Branch final : public Branch {
  public:
-  Mamba2Branch(const spec::Mamba2Spec& spec, const ParameterTable& parameters, const std::string& prefix);
+  Mamba2Branch(const spec::Mamba2Spec& spec, double norm_epsilon, const ParameterTable& parameters,
+               const std::string& prefix);
   int64_t value_width() const override { return spec_.d_ssm; }
   Tensor forward(const Tensor& x, BatchShape shape, const Exec& exec) override;
   void backward(const Tensor& x, const Tensor& dvalue, const Tensor& dx, bool accumulate, const Exec& exec) override;
@@ -33,6 +34,7 @@ class Mamba2Branch final : public Branch {
   kernels::GatedRmsNormArgs norm_args() const;
 
   const spec::Mamba2Spec spec_;
+  const double norm_epsilon_;
   const Parameter &in_weight_, &conv_weight_, &conv_bias_, &dt_bias_, &a_log_, &d_;
   const Parameter* norm_weight_;  // null: the gate alone
 
