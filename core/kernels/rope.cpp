@@ -11,9 +11,10 @@ namespace hyscale::kernels {
 
 void rope(const RopeArgs& args, const Exec& exec) {
   cpu_only("rope", exec);
-  const int64_t tokens = args.x.extent(0), heads = args.x.extent(1), half = args.x.extent(2) / 2;
-  expect_shape("rope cos", args.cos, {args.cos.extent(0), half});
-  expect_shape("rope sin", args.sin, {args.cos.extent(0), half});
+  const int64_t tokens = args.x.extent(0), heads = args.x.extent(1), pairs = args.cos.extent(1);
+  expect_shape("rope sin", args.sin, args.cos.shape());
+  if (2 * pairs > args.x.extent(2))
+    throw ShapeError(fmt::format("rope: {} pairs of channels do not fit into {}", pairs, args.x.describe()));
   if (args.length < 1 || args.length > args.cos.extent(0))
     throw ShapeError(fmt::format("rope: sequences of {} tokens, tables for {}", args.length, args.cos.extent(0)));
   with_real(args.x.dtype(), [&]<class T>(T) {
@@ -24,9 +25,9 @@ void rope(const RopeArgs& args, const Exec& exec) {
       for (int64_t t = begin; t < end; ++t) {
         const T *c = &cos(t % args.length, 0), *s = &sin(t % args.length, 0);
         for (int64_t h = 0; h < heads; ++h) {
-          T *a = &x(t, h, 0), *b = a + half;
+          T *a = &x(t, h, 0), *b = a + pairs;
 #pragma omp simd
-          for (int64_t i = 0; i < half; ++i) {
+          for (int64_t i = 0; i < pairs; ++i) {
             const T p = a[i], q = b[i];
             a[i] = p * c[i] - sign * q * s[i];
             b[i] = q * c[i] + sign * p * s[i];
@@ -37,17 +38,17 @@ void rope(const RopeArgs& args, const Exec& exec) {
   });
 }
 
-void rope_table(const Tensor& cos, const Tensor& sin, double theta) {
+void rope_table(const Tensor& cos, const Tensor& sin, std::span<const double> radians, double amplitude) {
+  const auto pairs = static_cast<int64_t>(radians.size());
+  expect_shape("rope cos", cos, {cos.extent(0), pairs});
   expect_shape("rope sin", sin, cos.shape());
   with_real(cos.dtype(), [&]<class T>(T) {
     const auto c = cos.view<T, 2>(), s = sin.view<T, 2>();
-    const int64_t half = c.extent(1);
     for (int64_t t = 0; t < c.extent(0); ++t)
-      for (int64_t i = 0; i < half; ++i) {
-        const double angle =
-            static_cast<double>(t) * std::pow(theta, -static_cast<double>(i) / static_cast<double>(half));
-        c(t, i) = static_cast<T>(std::cos(angle));
-        s(t, i) = static_cast<T>(std::sin(angle));
+      for (int64_t i = 0; i < pairs; ++i) {
+        const double angle = static_cast<double>(t) * radians[static_cast<size_t>(i)];
+        c(t, i) = static_cast<T>(amplitude * std::cos(angle));
+        s(t, i) = static_cast<T>(amplitude * std::sin(angle));
       }
   });
 }

@@ -77,7 +77,8 @@ TEST(Swiglu, SinglePrecisionAgreesWithDoubleAndStaysInsideItsRows) {
 }
 
 struct RopeTables {
-  explicit RopeTables(DType dtype) : cos(dtype, {20, 3}), sin(dtype, {20, 3}) { rope_table(cos, sin, 100); }
+  explicit RopeTables(DType dtype) : cos(dtype, {20, 3}), sin(dtype, {20, 3}) { rope_table(cos, sin, kRadians); }
+  static constexpr double kRadians[] = {1, 0.2, 0.05};
   OwnedTensor cos, sin;
 };
 
@@ -89,7 +90,7 @@ TEST(Rope, TurnsEachPairByItsPositionWithinTheSequence) {
   const auto a = before.tensor().view<double, 3>(), b = x.tensor().view<double, 3>();
   for (int64_t t : {0, 7, 15, 29})
     for (int64_t i = 0; i < 3; ++i) {
-      const double angle = static_cast<double>(t % 15) * std::pow(100, -2.0 * static_cast<double>(i) / 6);
+      const double angle = static_cast<double>(t % 15) * RopeTables::kRadians[i];
       EXPECT_NEAR(b(t, 1, i), a(t, 1, i) * std::cos(angle) - a(t, 1, i + 3) * std::sin(angle), 1e-14);
       EXPECT_NEAR(b(t, 1, i + 3), a(t, 1, i + 3) * std::cos(angle) + a(t, 1, i) * std::sin(angle), 1e-14);
     }
@@ -111,6 +112,33 @@ TEST(Rope, TurningBackIsTheInverseAndTheBackwardPass) {
   turn(x, turned, false);
   turn(turned, dx, true);
   EXPECT_LT(relative_difference(dx, x), 1e-14);
+}
+
+TEST(Rope, TurnsTheFirstPairsOfAWiderHeadAndLetsTheRestPass) {
+  const RopeTables tables(DType::f64);
+  const OwnedTensor x = random_tensor(DType::f64, {9, 2, 11}, 1), before(DType::f64, {9, 2, 11}),
+                    narrow(DType::f64, {9, 2, 6});
+  copy_values(x, before);
+  copy_values(x.tensor().slice(2, 0, 6), narrow);
+  rope({.x = x, .cos = tables.cos, .sin = tables.sin, .length = 9}, {});
+  rope({.x = narrow, .cos = tables.cos, .sin = tables.sin, .length = 9}, {});
+  EXPECT_EQ(values_of(x.tensor().slice(2, 0, 6)), values_of(narrow));
+  EXPECT_EQ(values_of(x.tensor().slice(2, 6, 5)), values_of(before.tensor().slice(2, 6, 5)));
+}
+
+TEST(Rope, AnAmplitudeMultipliesWhatTurns) {
+  const RopeTables tables(DType::f64);
+  const OwnedTensor cos(DType::f64, {20, 3}), sin(DType::f64, {20, 3});
+  rope_table(cos, sin, RopeTables::kRadians, 1.25);
+  const auto at = [](const OwnedTensor& table) { return table.tensor().view<double, 2>()(7, 1); };
+  EXPECT_DOUBLE_EQ(at(cos), 1.25 * at(tables.cos));
+  EXPECT_DOUBLE_EQ(at(sin), 1.25 * at(tables.sin));
+}
+
+TEST(Rope, RefusesMorePairsThanAHeadHas) {
+  const RopeTables tables(DType::f64);
+  const OwnedTensor x = random_tensor(DType::f64, {9, 2, 5}, 1);
+  EXPECT_THROW(rope({.x = x, .cos = tables.cos, .sin = tables.sin, .length = 9}, {}), ShapeError);
 }
 
 }  // namespace hyscale::kernels

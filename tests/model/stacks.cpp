@@ -30,6 +30,9 @@ std::vector<Stack> stacks() {
   const std::string grouped = "{A: {kind: attention, heads: 4, kv_heads: 2, head_dim: 6, value_dim: 20}}";
   const std::string window =
       "{A: {kind: attention, heads: 2, kv_heads: 1, head_dim: 6, rope: {theta: 50}, window: 5, sinks: 2}}";
+  const std::string partial =
+      "{A: {kind: attention, heads: 2, head_dim: 7, value_dim: 12, rope: {theta: 50, fraction: 0.6, scaling: {kind: "
+      "llama3, factor: 8, original_context: 24}}}}";
   const std::string mamba = "{M: {kind: mamba2, d_ssm: 24, head_dim: 8, d_state: 6, chunk: 4}}";
   const std::string mixed =
       "{A: {kind: attention, heads: 3, head_dim: 4}, M: {kind: mamba2, d_ssm: 16, head_dim: 8, d_state: 4}}";
@@ -43,6 +46,7 @@ std::vector<Stack> stacks() {
           {"attention_without_ffn", model_config(plain, "AA", "{kind: none}")},
           {"grouped_heads_without_rope", model_config(grouped, "A", swiglu)},
           {"window_and_sinks", model_config(window, "AA", swiglu)},
+          {"rope_on_a_part_of_scaled_frequencies", model_config(partial, "AA", swiglu)},
           {"mamba2", model_config(mamba, "MM", swiglu)},
           {"mamba2_without_ffn", model_config(mamba, "M", "{kind: none}")},
           {"inter_layer_hybrid", model_config(mixed, "MA", swiglu)},

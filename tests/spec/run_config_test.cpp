@@ -90,6 +90,13 @@ TEST(RunConfig, RefusesWhatEachRuleForbids) {
       {"kind: trapezoid", "kind: cosine", "belongs to a trapezoid only"},
       {"window: 32, sinks: 4", "sinks: 4", "sinks is given without a window"},
       {"kv_heads: 2, head_dim: 16, rope", "kv_heads: 2, head_dim: 15, rope", "head_dim = 15 is odd"},
+      {"theta: 10000", "theta: 10000, fraction: 0.1", "fraction = 0.1 of head_dim = 16 leaves no pair"},
+      {"theta: 10000", "theta: 10000, fraction: 1.5", "rope.fraction = 1.5 must be"},
+      {"theta: 10000", "theta: 10000, scaling: {kind: llama3}", "rope.scaling.factor is missing"},
+      {"theta: 10000", "theta: 10000, scaling: {kind: llama4, factor: 8}", "did you mean 'llama3'?"},
+      {"theta: 10000", "theta: 10000, scaling: {kind: llama3, factor: 8, low_freq_factor: 4}",
+       "high_freq_factor = 4 is not above low_freq_factor = 4"},
+      {"theta: 10000", "theta: 10000, scaling: 8", "rope.scaling should be none or {kind: llama3, factor: …}"},
       {"d_state: 16}\n    H", "d_state: 16, groups: 3}\n    H", "does not divide the 8 heads"},
       {"value_dim: 64}]}", "value_dim: 64}], output: joint}", "output: joint is not supported yet"},
       {"value_dim: 64}]}", "value_dim: 64}], fusion: concat}", "supported here: subtract, add"},
@@ -147,6 +154,7 @@ TEST(RunConfig, WhatIsWrittenReadsBackToTheSameId) {
   const CorpusIdentity corpus{"c", "t"};
   for (const std::string& text :
        {kRunText, with(kRunText, "stack: MMAWMH", "stack: [M, {mixer: A, ffn: {kind: none}}]"),
+        with(kRunText, "theta: 10000", "theta: 10000, fraction: 0.5, scaling: {kind: llama3, factor: 32}"),
         with(kRunText, "value_dim: 64}]}", "value_dim: 64}], norm: none, fusion: add}")}) {
     const RunConfig config = parse_run_config(text, "run.yaml");
     const RunConfig again = parse_run_config(to_yaml(config), "written");

@@ -34,7 +34,7 @@ class AttentionBranch final : public Branch {
 
   spec::AttentionSpec spec_;
   const Parameter* qkv_weight_;
-  OwnedTensor cos_, sin_;  // [positions, head_dim / 2]
+  OwnedTensor cos_, sin_;  // [positions, turned pairs]
   BatchShape shape_;
   Tensor qkv_;    // [tokens, q | k | v], queries and keys turned
   Tensor value_;  // [tokens, value_dim]
@@ -65,9 +65,11 @@ kernels::AttentionArgs AttentionBranch::arguments() const {
 
 void AttentionBranch::grow_tables(int64_t length, DType dtype) {
   if (cos_.tensor().rank() == 2 && cos_.tensor().extent(0) >= length) return;
-  cos_ = OwnedTensor(dtype, {length, spec_.head_dim / 2});
-  sin_ = OwnedTensor(dtype, {length, spec_.head_dim / 2});
-  kernels::rope_table(cos_, sin_, spec_.rope->theta);
+  const spec::RopeFrequencies frequencies = spec::rope_frequencies(*spec_.rope, spec_.head_dim);
+  const auto pairs = static_cast<int64_t>(frequencies.radians.size());
+  cos_ = OwnedTensor(dtype, {length, pairs});
+  sin_ = OwnedTensor(dtype, {length, pairs});
+  kernels::rope_table(cos_, sin_, frequencies.radians, frequencies.amplitude);
 }
 
 // Queries and keys lie side by side and have one width a head: one call turns both.

@@ -46,7 +46,7 @@ nlohmann::json AttentionSpec::canonical() const {
   nlohmann::json json{{"kind", "attention"}, {"heads", heads}, {"head_dim", head_dim}};
   if (kv_heads != heads) json["kv_heads"] = kv_heads;
   if (value_dim != q_width()) json["value_dim"] = value_dim;
-  if (rope) json["rope"] = {{"theta", rope->theta}};
+  if (rope) json["rope"] = rope->canonical();
   if (window > 0) json["window"] = window;
   if (sinks > 0) json["sinks"] = sinks;
   return json;
@@ -55,7 +55,7 @@ nlohmann::json AttentionSpec::canonical() const {
 std::string AttentionSpec::to_yaml() const {
   std::string text = fmt::format("{{kind: attention, heads: {}, kv_heads: {}, head_dim: {}", heads, kv_heads, head_dim);
   if (value_dim != q_width()) text += fmt::format(", value_dim: {}", value_dim);
-  text += rope ? fmt::format(", rope: {{theta: {}}}", rope->theta) : ", rope: none";
+  text += ", rope: " + (rope ? rope->to_yaml() : "none");
   if (window > 0) text += fmt::format(", window: {}, sinks: {}", window, sinks);
   return text + "}";
 }
@@ -69,26 +69,10 @@ std::shared_ptr<const MixerSpec> AttentionSpec::at_scale(const MixerScale& scale
   return spec;
 }
 
-static std::optional<Rope> parse_rope(YamlMap& map) {
-  YamlValue value = map.value("rope");
-  if (!value.exists() || value.text() == "none") return {};
-  if (!value.is_map()) {
-    value.problem(fmt::format("{} should be none or {{theta: …}}", value.path()), "write rope: {theta: 10000}");
-    return {};
-  }
-  YamlMap rope = value.as_map();
-  const Rope result{.theta = rope.required<double>("theta", {.min = 1, .max = 1e12})};
-  rope.finish();
-  return result;
-}
-
 static void check(const YamlMap& map, const AttentionSpec& spec) {
   check_multiple(map, "heads", spec.heads, "kv_heads", spec.kv_heads,
                  "every key/value head serves the same number of query heads");
   check_multiple(map, "value_dim", spec.value_dim, "heads", spec.heads, "every head has the same value width");
-  if (spec.rope && spec.head_dim % 2 != 0)
-    map.problem_at("head_dim", fmt::format("{}.head_dim = {} is odd", map.path(), spec.head_dim),
-                   "use an even head_dim, or rope: none", "rope turns pairs of channels");
   if (spec.sinks > 0 && spec.window == 0)
     map.problem_at("sinks", fmt::format("{}.sinks is given without a window", map.path()),
                    "add window: …, or leave sinks out", "full attention sees the first tokens anyway");
@@ -105,7 +89,7 @@ std::shared_ptr<const MixerSpec> parse_attention(YamlMap& map, int64_t d_model) 
   else
     spec->head_dim = map.required<int64_t>("head_dim", {.min = 1, .max = 1e5});
   spec->value_dim = map.optional<int64_t>("value_dim", spec->q_width(), {.min = 1, .max = 1e7});
-  spec->rope = parse_rope(map);
+  spec->rope = parse_rope(map, spec->head_dim);
   spec->window = map.optional<int64_t>("window", 0, {.min = 1, .max = 1e9});
   spec->sinks = map.optional<int64_t>("sinks", 0, {.min = 0, .max = 1e9});
   check(map, *spec);

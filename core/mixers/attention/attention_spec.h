@@ -2,15 +2,10 @@
 
 #include <optional>
 
+#include "core/mixers/attention/rope_spec.h"
 #include "core/spec/mixer_spec.h"
 
 namespace hyscale::spec {
-
-/// Rotary position embedding (Su et al. 2021), half-split: pair i of a head is (i, i + head_dim/2), turned by
-/// position × theta^(−2i/head_dim).
-struct Rope {
-  double theta = 10000;
-};
 
 /// Causal softmax attention with grouped keys and values, scores scaled by 1/√head_dim.
 /// `window` w > 0: a token sees the last w tokens, itself included, and the first `sinks` tokens of its sequence.
