@@ -49,7 +49,7 @@ static std::vector<Cell> cells_of(const Plan& plan, const FittedModel& fit, cons
   std::vector<Cell> cells;
   for (const double budget : plan.spec.budgets_flops) {
     Cell cell{.budget = budget, .reason = {}};
-    if (fit.d_ff == 0) {
+    if (!fit.problem.empty()) {
       cell.reason = fit.problem;
     } else {
       const double flops = account.train_flops_per_token.with_head;

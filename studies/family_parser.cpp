@@ -1,24 +1,9 @@
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 
 #include "studies/spec_parser.h"
 
 namespace hyscale::studies {
-
-static const std::vector<std::string> kPlacements{"front", "middle", "end", "scatter"};
-
-// "1:5"
-static std::optional<std::array<int64_t, 2>> parse_ratio(const std::string& text) {
-  std::array<int64_t, 2> ratio{};
-  const char *end = text.data() + text.size(), *colon = text.data() + std::min(text.find(':'), text.size());
-  if (colon == end) return {};
-  const auto first = std::from_chars(text.data(), colon, ratio[0]);
-  const auto second = std::from_chars(colon + 1, end, ratio[1]);
-  const bool whole = first.ec == std::errc{} && first.ptr == colon && second.ec == std::errc{} && second.ptr == end;
-  if (!whole || ratio[0] < 1 || ratio[1] < 0 || ratio[0] > 1000 || ratio[1] > 1000) return {};
-  return ratio;
-}
 
 // Why a family may not set this path, or "".
 static std::string forbidden(const std::string& path) {
@@ -69,23 +54,19 @@ static std::vector<std::string> parse_set(const YamlValue& value) {
 static FamilySpec parse_family(const std::string& name, YamlMap map) {
   FamilySpec family;
   family.name = name;
-  if (map.has("stack") == map.has("family")) {
-    map.problem(fmt::format("{} needs a stack or a family, one of them", map.path()),
-                "write {stack: A}, or {family: inter, ratio: \"1:5\", placement: middle}");
-  } else if (map.has("stack")) {
-    family.pattern = map.required<std::string>("stack");
-  } else {
-    const bool inter = map.required_choice("family", {"inter", "intra"}) == 0;
-    family.kind = inter ? FamilySpec::Kind::inter : FamilySpec::Kind::intra;
-    const std::string ratio = map.required<std::string>("ratio");
-    const auto read = parse_ratio(ratio);
-    if (read) family.ratio = *read;
-    if (!read && !ratio.empty())
-      map.problem_at("ratio", fmt::format("{}.ratio = '{}' is no ratio", map.path(), ratio),
-                     "write \"1:5\": one expensive layer to five Mamba layers");
-    family.placement = static_cast<Placement>(map.choice("placement", kPlacements, 1));
-    family.expensive = map.optional<std::string>("expensive", inter ? "A" : "H");
-    family.cheap = map.optional<std::string>("cheap", "M");
+  family.at = map.at();
+  const bool layers = map.has("layers") && !map.has("family");
+  if (map.has("stack") + map.has("family") + layers != 1)
+    map.problem(
+        fmt::format("{} needs a stack, a family or layers, one of them", map.path()),
+        "write {stack: A}, {family: inter, ratio: \"1:5\", placement: middle} or {layers: {A: [4, 8], of: 13}}");
+  else if (map.has("stack"))
+    family.stack.pattern = map.required<std::string>("stack");
+  else
+    family.stack = spec::parse_stack_rule(map, false);
+  if (const YamlValue split = map.value("split"); split.exists()) {
+    const auto [attention, mamba] = spec::parse_ratio(map, split, 1, {1, 1});
+    family.attention_share = static_cast<double>(attention) / static_cast<double>(attention + mamba);
   }
   family.set = parse_set(map.value("set"));
   map.finish();

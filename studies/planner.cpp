@@ -46,23 +46,30 @@ static void check_against_corpus(const StudySpec& spec, const std::vector<spec::
                                         model.context),
                     .why = "a batch has whole sequences",
                     .at = {spec.file}});
-    check_family(spec.families[f], bases[f], spec.file, problems);
+    check_family(spec.families[f], bases[f], problems);
   }
 }
 
+// Sizes with the base file's own widths are compared one by one: no curve goes through them.
+static size_t fewest_sizes(const StudySpec& spec) {
+  const auto given = [](const SizeSpec& size) { return size.base_widths; };
+  return std::all_of(spec.sizes.begin(), spec.sizes.end(), given) ? 1 : kFewestSizes;
+}
+
 static void check_sizes_of_budgets(const Plan& plan, Problems& problems) {
+  const size_t fewest = fewest_sizes(plan.spec);
   for (const FamilySpec& family : plan.spec.families)
     for (const double budget : plan.spec.budgets_flops) {
       std::set<std::string> sizes;
       for (const PlannedRun& run : plan.runs)
         if (run.family == family.name && run.budget_flops == budget) sizes.insert(run.size);
-      if (sizes.size() >= kFewestSizes) continue;
+      if (sizes.size() >= fewest) continue;
       std::string reasons;
       for (const RejectedCell& cell : plan.rejected)
         if (cell.family == family.name && cell.budget_flops == budget && reasons.find(cell.reason) == std::string::npos)
           reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", cell.size, cell.reason);
       problems.add({.what = fmt::format("budget {:g} keeps {} sizes of family {}, not {}", budget, sizes.size(),
-                                        family.name, kFewestSizes),
+                                        family.name, fewest),
                     .why = reasons.empty() ? "the study has too few sizes" : reasons,
                     .remedy = "add sizes near the budget's optimum, widen limits, or drop the budget",
                     .at = {plan.spec.file}});
@@ -92,11 +99,12 @@ static void note_finer_steps(Plan& plan) {
 
 static void note_ratios(Plan& plan) {
   for (const FamilySpec& family : plan.spec.families) {
-    if (family.kind == FamilySpec::Kind::pattern) continue;
+    const spec::StackRule& rule = family.stack;
+    if (rule.kind != spec::StackRule::Kind::family) continue;
     std::vector<std::string> stacks;
     for (const Shape& shape : plan.shapes)
-      if (shape.family == family.name) stacks.push_back(shape.size + " " + shape.stack);
-    plan.notes.push_back(fmt::format("{} {}:{} in whole layers: {}", family.name, family.ratio[0], family.ratio[1],
+      if (shape.family == family.name && !shape.stack.empty()) stacks.push_back(shape.size + " " + shape.stack);
+    plan.notes.push_back(fmt::format("{} {}:{} in whole layers: {}", family.name, rule.ratio[0], rule.ratio[1],
                                      fmt::join(stacks, ", ")));
   }
 }
@@ -118,7 +126,7 @@ Plan make_plan(const StudySpec& spec, const std::string& store) {
                              .size = size.name,
                              .stack = fit.stack,
                              .d_model = fit.model.d_model,
-                             .layers = static_cast<int64_t>(fit.model.stack.size()),
+                             .layers = fit.layers,
                              .d_ff = fit.d_ff,
                              .d_ff_step = fit.d_ff_step,
                              .non_embedding = fit.non_embedding,

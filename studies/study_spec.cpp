@@ -16,21 +16,31 @@ static bool is_name(const std::string& name) {
   return !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), plain);
 }
 
+static SizeSpec parse_shape(YamlMap map) {
+  SizeSpec size;
+  size.name = map.required<std::string>("name");
+  size.base_widths = map.has("widths") && map.required_choice("widths", {"base"}) == 0;
+  if (size.base_widths) {
+    size.layers = map.optional<int64_t>("layers", 0, {.min = 1, .max = 1e4});
+  } else {
+    size.d_model = map.required<int64_t>("d_model", {.min = 8, .max = 1e6});
+    size.layers = map.required<int64_t>("layers", {.min = 1, .max = 1e4});
+    size.target = map.optional<double>("parameters", 0, {.min = 1e3, .max = 1e13});
+    size.d_ff = map.optional<int64_t>("d_ff", 0, {.min = 1, .max = 1e7});
+    if (size.d_ff > 0 && size.target > 0)
+      map.problem_at("d_ff", "give parameters or d_ff, not both", "d_ff is solved from parameters");
+  }
+  map.finish();
+  return size;
+}
+
 static std::vector<SizeSpec> parse_sizes(const YamlValue& list) {
   std::vector<SizeSpec> sizes;
   std::set<std::string> names;
   for (const YamlValue& item : list.as_sequence()) {
     SizeSpec size;
     if (item.is_map()) {
-      YamlMap map = item.as_map();
-      size.name = map.required<std::string>("name");
-      size.d_model = map.required<int64_t>("d_model", {.min = 8, .max = 1e6});
-      size.layers = map.required<int64_t>("layers", {.min = 1, .max = 1e4});
-      size.target = map.optional<double>("parameters", 0, {.min = 1e3, .max = 1e13});
-      size.d_ff = map.optional<int64_t>("d_ff", 0, {.min = 1, .max = 1e7});
-      if (size.d_ff > 0 && size.target > 0)
-        map.problem_at("d_ff", "give parameters or d_ff, not both", "d_ff is solved from parameters");
-      map.finish();
+      size = parse_shape(item.as_map());
     } else {
       size.name = item.text();
       size.target = item.as<double>({.min = 1e3, .max = 1e13}).value_or(1e6);

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/spec/run_config.h"
+#include "core/spec/stack.h"
 
 namespace hyscale::studies {
 
@@ -21,27 +23,24 @@ struct Question {
   double confidence = 0.95;
 };
 
-enum class Placement { front, middle, end, scatter };
-
-/// `{stack: A}`: a pattern of mixer names, cycled to the size's depth. Otherwise `family` with ratio and placement:
-/// `ratio` 1:5 means one expensive layer (attention for inter, hybrid block for intra) to five Mamba layers.
+/// A stack for every size (spec::StackRule: a pattern, repeated to the size's depth; expensive and cheap layers by
+/// ratio and placement; layers by name, for sizes of that depth alone).
 struct FamilySpec {
-  enum class Kind { pattern, inter, intra };
   std::string name;
-  Kind kind = Kind::pattern;
-  std::string pattern;                      // mixer names of the base file, one letter each
-  std::array<int64_t, 2> ratio{1, 1};       // expensive : Mamba
-  Placement placement = Placement::middle;  // studies/families/placement.h
-  std::string expensive, cheap;             // mixer names that inter and intra mix: A or H, and M
-  std::vector<std::string> set;             // "a.b=c": applied to the base file
+  Location at;  // in the study file
+  spec::StackRule stack;
+  double attention_share = 0.5;  // `split: "2:1"`: of a hybrid block's heads; the rest are Mamba's
+  std::vector<std::string> set;  // "a.b=c": applied to the base file
 };
 
-/// `1M` (shape from studies/families/ladder.h), or an explicit {name, d_model, layers[, d_ff]}.
+/// `1M` (shape from studies/families/ladder.h), an explicit {name, d_model, layers[, d_ff]}, or {name, widths: base[,
+/// layers]}: every family has the base file's own blocks, d_model and d_ff, unmatched, in its own depth or `layers`.
 struct SizeSpec {
   std::string name;
   double target = 0;                // non-embedding parameters; 0: what the first family comes to with d_ff
   int64_t d_model = 0, layers = 0;  // 0: from the ladder
   int64_t d_ff = 0;                 // explicit shapes only, of the first family; 0: 8/3 d_model
+  bool base_widths = false;
 };
 
 /// lr(N) = value × (N / at)^exponent, at most `max`.

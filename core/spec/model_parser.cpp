@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "core/spec/stack.h"
+
 namespace hyscale::spec {
 
 using Mixers = std::map<std::string, std::shared_ptr<const MixerSpec>>;
-
-static constexpr double kMaxLayers = 10000;
 
 // A feed-forward layer as written: `read` is false when there was none to read or it was wrong.
 struct FfnChoice {
@@ -102,9 +102,20 @@ struct StackReader {
     add(name.text(), ffn);
   }
 
+  void read_rule(const YamlValue& stack) {
+    YamlMap map = stack.as_map();
+    const size_t before = map.problems().list().size();
+    const StackRule rule = parse_stack_rule(map, true, &names);
+    map.finish();
+    if (map.problems().list().size() > before) return;
+    for (const std::string& name : lay_out(rule, rule.depth).mixers) add(name, common);
+  }
+
   void read(const YamlValue& stack) {
     if (stack.is_sequence())
       for (const YamlValue& item : stack.as_sequence()) read_item(item);
+    else if (stack.is_map())
+      read_rule(stack);
     else
       read_pattern(stack);
   }
@@ -127,16 +138,17 @@ ModelConfig parse_model(YamlMap map, Mixers& mixers) {
   const std::vector<std::string> names = parse_mixers(map.map("mixers"), model.d_model, mixers);
   const YamlValue ffn = map.value("ffn"), stack = map.value("stack");
   const FfnChoice common = parse_ffn(ffn);
-  if (!stack.exists() || stack.is_map() || (stack.is_scalar() && stack.text().empty())) {
-    map.problem_at("stack", "model.stack should be a pattern or a list", "write e.g. stack: MMAMM");
+  if (!stack.exists() || (stack.is_scalar() && stack.text().empty())) {
+    map.problem_at("stack", "model.stack should be a pattern, a list, a family or layers by name",
+                   "write e.g. stack: MMAMM, or stack: {family: inter, ratio: \"1:5\", layers: 13}");
   } else {
     if (needs_common_ffn(stack) && !ffn.exists())
       map.problem("model.ffn is missing", "add ffn: {kind: swiglu, d_ff: …}, or ffn: {kind: none}");
     StackReader{names, mixers, common, model}.read(stack);
     const bool none = stack.is_sequence() && stack.as_sequence().empty();
-    if (none || static_cast<double>(model.stack.size()) > kMaxLayers)
+    if (none || model.stack.size() > static_cast<size_t>(kMostLayers))
       map.problem_at("stack", fmt::format("model.stack has {} layers", model.stack.size()),
-                     fmt::format("use 1 to {}", kMaxLayers));
+                     fmt::format("use 1 to {}", kMostLayers));
   }
   map.finish();
   return model;

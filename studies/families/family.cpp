@@ -4,47 +4,31 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
 
 #include "core/spec/accounting.h"
-#include "studies/families/placement.h"
+#include "core/spec/stack.h"
 
 namespace hyscale::studies {
 
-std::vector<std::string> stack_of(const FamilySpec& family, int64_t layers) {
-  std::vector<std::string> names;
-  if (family.kind == FamilySpec::Kind::pattern) {
-    for (int64_t n = 0; n < layers; ++n)
-      names.emplace_back(1, family.pattern[static_cast<size_t>(n) % family.pattern.size()]);
-    return names;
-  }
-  names.assign(static_cast<size_t>(layers), family.cheap);
-  const int64_t count = expensive_layers(layers, family.ratio, family.kind == FamilySpec::Kind::inter);
-  for (const int64_t position : positions(layers, count, family.placement))
-    names[static_cast<size_t>(position - 1)] = family.expensive;
-  return names;
-}
-
-void check_family(const FamilySpec& family, const spec::RunFile& base, const std::string& file, Problems& problems) {
+void check_family(const FamilySpec& family, const spec::RunFile& base, Problems& problems) {
   std::vector<std::string> known, missing;
   for (const auto& entry : base.mixers) known.push_back(entry.first);
-  std::vector<std::string> needed{family.expensive, family.cheap};
-  if (family.kind == FamilySpec::Kind::pattern) {
-    needed.clear();
-    for (const char symbol : family.pattern) needed.emplace_back(1, symbol);
-  }
-  for (const std::string& name : needed)
-    if (base.mixers.count(name) == 0 && std::find(missing.begin(), missing.end(), name) == missing.end())
-      missing.push_back(name);
+  for (const std::string& name : spec::mixers_of(family.stack))
+    if (base.mixers.count(name) == 0) missing.push_back(name);
   if (missing.empty()) return;
   problems.add(
       {.what = fmt::format("family {} needs mixer {}, which the base file does not name", family.name,
                            fmt::join(missing, ", ")),
        .remedy = fmt::format("add it under model.mixers of the base file, or use one of: {}", fmt::join(known, ", ")),
-       .at = {file}});
+       .at = family.at});
 }
 
 static int64_t parameters_with(spec::ModelConfig& model, int64_t d_ff) {
-  for (spec::BlockConfig& block : model.stack) block.ffn = spec::SwigluConfig{.d_ff = d_ff};
+  for (spec::BlockConfig& block : model.stack) {
+    block.ffn.reset();
+    if (d_ff > 0) block.ffn = spec::SwigluConfig{.d_ff = d_ff};
+  }
   return spec::account(model).params.non_embedding;
 }
 
@@ -72,19 +56,46 @@ static void solve_d_ff(FittedModel& fit) {
                           : fmt::format("no d_ff brings it within {:.0f} % of {}", 100 * allowed, fit.target);
 }
 
+// Blocks for the stack's names; empty when the family has no stack of that depth, then fit.problem says why.
+static std::vector<spec::BlockConfig> stack_of(const FamilySpec& family, const spec::RunFile& base,
+                                               const spec::MixerScale* scale, FittedModel& fit) {
+  const spec::StackLayout layout = spec::lay_out(family.stack, fit.layers);
+  fit.problem = layout.problem;
+  std::vector<spec::BlockConfig> stack;
+  std::map<std::string, std::shared_ptr<const spec::MixerSpec>> taken;
+  for (const std::string& name : layout.mixers) {
+    auto& mixer = taken[name];
+    if (!mixer) mixer = scale != nullptr ? base.mixers.at(name)->at_scale(*scale) : base.mixers.at(name);
+    stack.push_back({.name = name, .mixer = mixer, .ffn = {}});
+    fit.stack += name;
+  }
+  return stack;
+}
+
+static FittedModel with_base_widths(const FamilySpec& family, const SizeSpec& size, const spec::RunFile& base,
+                                    int64_t target) {
+  FittedModel fit;
+  fit.model = base.config.model;
+  fit.layers = size.layers;
+  if (fit.layers == 0) fit.layers = family.stack.depth;
+  if (fit.layers == 0) fit.layers = static_cast<int64_t>(base.config.model.stack.size());
+  fit.model.stack = stack_of(family, base, nullptr, fit);
+  if (!fit.problem.empty()) return fit;
+  const auto& ffn = base.config.model.stack.front().ffn;
+  fit.target = target > 0 ? target : parameters_with(fit.model, ffn ? ffn->d_ff : 0);
+  return take_d_ff(fit, ffn ? ffn->d_ff : 0, 1), fit;
+}
+
 FittedModel fit_family(const FamilySpec& family, const SizeSpec& size, const spec::RunFile& base, int64_t target) {
-  const SizeShape shape = shape_of(size);
+  if (size.base_widths) return with_base_widths(family, size, base, target);
+  SizeShape shape = shape_of(size);
+  shape.scale.attention_share = family.attention_share;
   FittedModel fit;
   fit.model = base.config.model;
   fit.model.d_model = shape.scale.d_model;
-  fit.model.stack.clear();
-  std::map<std::string, std::shared_ptr<const spec::MixerSpec>> scaled;
-  for (const std::string& name : stack_of(family, shape.layers)) {
-    auto& mixer = scaled[name];
-    if (!mixer) mixer = base.mixers.at(name)->at_scale(shape.scale);
-    fit.model.stack.push_back({.name = name, .mixer = mixer, .ffn = {}});
-    fit.stack += name;
-  }
+  fit.layers = shape.layers;
+  fit.model.stack = stack_of(family, base, &shape.scale, fit);
+  if (!fit.problem.empty()) return fit;
   fit.target = target;
   if (target > 0) return solve_d_ff(fit), fit;
   const double width = static_cast<double>(shape.scale.d_model);

@@ -242,6 +242,53 @@ TEST_F(Planner, ExplicitShapesMatchTheirFirstFamily) {
   }
 }
 
+TEST_F(Planner, LayersByNameAreRejectedAtSizesOfAnotherDepth) {
+  replace_line(study_, "  inter:", "  inter:       {layers: {A: [2], of: 3}}");
+  replace_line(study_, "budgets:", "budgets: {flops: [8e11]}");
+  replace_line(study_, "sizes:", "sizes: [12K, 58K, 100K, 130K, 160K, 180K]");  // 2 layers, then 3
+  const Plan p = plan();
+  size_t rejected = 0;
+  for (const RejectedCell& cell : p.rejected)
+    rejected += cell.reason == "its layers are those of a stack of 3, not of 2";
+  EXPECT_EQ(rejected, 1u);
+  EXPECT_EQ(run(p, "inter", "100K", 8e11).config.model.stack[1].name, "A");
+  replace_line(study_, "sizes:", "sizes: [12K, 20K, 34K, 100K]");
+  EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(HasSubstr("12K: its layers are those of a stack of 3")));
+}
+
+TEST_F(Planner, ARatioThatASizeCannotHoldIsARejectedCell) {
+  replace_line(study_, "  inter:", "  inter:       {family: inter, ratio: \"1:4\"}");
+  replace_line(study_, "budgets:", "budgets: {flops: [8e11]}");
+  replace_line(study_, "sizes:", "sizes: [12K, 58K, 100K, 130K, 160K, 180K]");
+  replace_line(study_, "limits:", "limits: {}");
+  const Plan p = plan();
+  ASSERT_EQ(p.rejected.size(), 1u);
+  EXPECT_THAT(p.rejected[0].reason, HasSubstr("1:4 leaves no layer of 2 to A"));
+}
+
+TEST_F(Planner, StripedWindowedAttentionIsAFamilyLikeAnyOther) {
+  replace(base_, "    M: {kind",
+          "    W: {kind: attention, heads: 2, kv_heads: 1, head_dim: 16, window: 32, sinks: 4}\n    M: {kind");
+  replace_line(study_, "  inter:", "  inter:       {family: inter, ratio: \"1:2\", expensive: A, cheap: W}");
+  const PlannedRun r = run(plan(), "inter", "100K", 8e11);
+  EXPECT_EQ(r.config.model.stack[0].name + r.config.model.stack[1].name + r.config.model.stack[2].name, "WAW");
+  EXPECT_THAT(r.config.model.stack[0].mixer->to_yaml(), HasSubstr("window: 32, sinks: 4"));
+}
+
+TEST_F(Planner, SizesWithTheBasesWidthsTakeItsBlocksAsTheyStandAndNeedNoFour) {
+  replace_line(study_, "  mamba:", "  mamba:       {layers: {A: [1, 4], of: 5}}");
+  replace_line(study_, "sizes:", "sizes: [{name: given, widths: base}]");
+  replace_line(study_, "budgets:", "budgets: {flops: [1e12]}");
+  replace_line(study_, "limits:", "limits: {}");
+  const Plan p = plan();
+  ASSERT_EQ(p.runs.size(), 4u);
+  for (const Shape& shape : p.shapes) EXPECT_EQ(shape.d_ff, 64) << shape.family;
+  const spec::ModelConfig& model = run(p, "mamba", "given", 1e12).config.model;
+  EXPECT_EQ(model.stack.size(), 5u);
+  EXPECT_EQ(model.d_model, 32);
+  EXPECT_THAT(model.stack[1].mixer->to_yaml(), HasSubstr("d_ssm: 64, head_dim: 32"));
+}
+
 TEST_F(Planner, TextAndJsonTellTheSamePlan) {
   const Plan p = plan();
   const auto json = nlohmann::json::parse(plan_json(p));

@@ -48,13 +48,20 @@ slurm: {partition: gpu, account: lab, throttle: {runs: 64, gpus: 32}}
   EXPECT_EQ(spec.base, store_ + "/base.yaml");
   EXPECT_EQ(spec.questions[0].at_flops, 1e16);
   EXPECT_THAT(spec.families[1].set, ElementsAre("model.mixers.A.window=128", "model.mixers.A.sinks=4"));
-  EXPECT_THAT(spec.families[2].ratio, ElementsAre(1, 5));
+  EXPECT_THAT(spec.families[2].stack.ratio, ElementsAre(1, 5));
   EXPECT_EQ(spec.sizes[0].target, 5e5);
   EXPECT_EQ(spec.sizes[2].layers, 3);
   EXPECT_THAT(spec.seeds_of_size.at("0.5M"), ElementsAre(0, 1, 2));
   EXPECT_THAT(spec.learning_rate.sweep_scale, ElementsAre(0.5, 1, 2));
   EXPECT_EQ(spec.resources.time, "02:00:00");
   EXPECT_EQ(spec.slurm->throttle_gpus, 32);
+}
+
+TEST_F(StudySpecFile, ASplitIsAttentionsShareOfAHybridBlock) {
+  replace(study_, "placement: scatter", "placement: sandwich, split: \"2:1\"");
+  const FamilySpec family = read().families[3];
+  EXPECT_DOUBLE_EQ(family.attention_share, 2.0 / 3);
+  EXPECT_EQ(family.stack.placement, spec::Placement::sandwich);
 }
 
 TEST_F(StudySpecFile, ReportsEveryMistakeAtItsPlace) {
@@ -77,7 +84,10 @@ TEST_F(StudySpecFile, RefusesWhatEachRuleForbids) {
   } cases[] = {
       {"{stack: A}", "{stack: A, set: {train.tokens: 5}}", "train.tokens is decided by budgets"},
       {"{stack: A}", "{stack: A, set: {model.mixers.A.heads: 5}}", "is decided by sizes"},
-      {"{stack: A}", "{stack: A, family: inter}", "needs a stack or a family, one of them"},
+      {"{stack: A}", "{stack: A, family: inter}", "needs a stack, a family or layers, one of them"},
+      {"{stack: A}", "{layers: {A: [14], of: 13}}", "families.transformer.layers.A[0] = 14 is no layer of 13"},
+      {"ratio: \"1:2\", placement: middle", "ratio: \"1:2\", layers: 3", "a family is as deep as each size"},
+      {"ratio: \"1:2\", placement: scatter", "ratio: \"1:2\", split: \"0:1\"", "split = '0:1' is no ratio"},
       {"study: sample", "study: \"a; rm b\"", "is no name for a study"},
       {"{flops: [1e11, 3e11, 8e11]}", "{flops: [3e11, 1e11]}", "at least 5 % above"},
       {"{flops: [1e11, 3e11, 8e11]}", "{tokens: [1M]}", "budgets.tokens is not supported yet"},
