@@ -39,6 +39,10 @@ using MakeMixer = std::unique_ptr<Mixer>(const spec::MixerSpec& spec, const Mixe
                                          const ParameterTable& parameters, const std::string& prefix);
 MakeMixer make_mixer;
 
+/// Adds the working part of a kind beside those of core/mixers/list.def (spec::register_mixer adds the other half).
+/// Call it before a model is made; throws std::invalid_argument when the kind is taken.
+void register_mixer(const std::string& kind, MakeMixer* make);
+
 // The same for one kind, each defined in its folder: make_attention …
 #define HYSCALE_MIXER(kind) MakeMixer make_##kind;
 #include "core/mixers/list.def"

@@ -95,4 +95,11 @@ class MixerSpec {
 std::shared_ptr<const MixerSpec> parse_mixer(YamlMap map, int64_t d_model);
 std::vector<std::string> mixer_kinds();
 
+/// Reads the keys of one kind's blocks: reports to the map's collector and returns nullptr, or returns the block.
+using ParseMixer = std::shared_ptr<const MixerSpec>(YamlMap& map, int64_t d_model);
+
+/// Adds a kind beside those of core/mixers/list.def, which are there from the start. Its working part is registered
+/// with model::register_mixer. Call it before anything is parsed; throws std::invalid_argument when the kind is taken.
+void register_mixer(const std::string& kind, ParseMixer* parse);
+
 }  // namespace hyscale::spec
