@@ -11,6 +11,7 @@ namespace hyscale::parallel {
 /// Each adds one subcommand of hybrid-worker, with help, example and callback, in parallel/command_<name>.cpp. The
 /// callback is the command: it returns when all is done, throws what Error says, or throws CommandEnded.
 void add_train_command(CLI::App& app);
+void add_eval_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_data_command(CLI::App& app);
 void add_bench_command(CLI::App& app);

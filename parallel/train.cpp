@@ -12,6 +12,7 @@
 #include "core/spec/accounting.h"
 #include "parallel/attempt.h"
 #include "parallel/commands.h"
+#include "parallel/together.h"
 
 namespace hyscale::parallel {
 namespace {
@@ -19,35 +20,9 @@ namespace {
 constexpr int64_t kLogLines = 100;    // of a whole run, unless --log-every says otherwise
 constexpr int64_t kFewestSteps = 10;  // between two lines: a line costs tens of microseconds, a tiny step milliseconds
 
-ExitCode code_of(const std::exception& e) {
-  if (const auto* error = dynamic_cast<const Error*>(&e)) return error->code();
-  return dynamic_cast<const std::bad_alloc*>(&e) != nullptr ? ExitCode::out_of_memory : ExitCode::failed;
-}
-
 std::string message_of(const std::exception& e) {
   const auto* error = dynamic_cast<const Error*>(&e);
   return error != nullptr ? error->problems().front().what : e.what();
-}
-
-/// Runs `work` on every rank. When it throws anywhere, the lowest such rank throws that error and the others end with
-/// its status, so that a person reads one message and no rank waits for another.
-template <class F>
-void together(Collective& ranks, F work) {
-  std::exception_ptr error;
-  int64_t code = 0;
-  try {
-    work();
-  } catch (const std::exception& e) {
-    error = std::current_exception();
-    code = static_cast<int64_t>(code_of(e));
-  }
-  constexpr int64_t kNobody = std::numeric_limits<int64_t>::min();
-  std::array<int64_t, 1> first{error ? -static_cast<int64_t>(ranks.rank()) : kNobody};
-  ranks.all_reduce_max(first);
-  if (first[0] == kNobody) return;
-  ranks.broadcast(std::as_writable_bytes(std::span(&code, 1)), static_cast<int>(-first[0]));
-  if (error && first[0] == -ranks.rank()) std::rethrow_exception(error);
-  throw CommandEnded{static_cast<ExitCode>(code)};
 }
 
 std::unique_ptr<Recorder> make_recorder(Attempt& a) {

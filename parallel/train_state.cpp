@@ -45,25 +45,34 @@ void TrainState::initialise(int64_t seed) {
   model_.parameters().clear_gradients();
 }
 
-void TrainState::load(const storage::CheckpointReader* checkpoint) {
-  const std::span<float> weights = flat_weights(model_.parameters());
-  std::vector<float> m(weights.size()), v(weights.size());
-  if (checkpoint != nullptr) {
-    for (const model::Parameter& p : model_.parameters().all()) {
-      std::vector<float> dense(static_cast<size_t>(p.spec.count()));
-      const auto read = [&](const char* kind, std::span<float> flat) {
-        checkpoint->read(kind + p.spec.name, dense);
-        scatter(dense, flat, p);
-      };
-      read(kWeights, weights);
-      read(kFirstMoment, m);
-      read(kSecondMoment, v);
-    }
+/// Fills `flat`, laid out like the parameters, with the checkpoint's arrays of one kind.
+static void read_arrays(const storage::CheckpointReader& checkpoint, const char* kind,
+                        const model::ParameterTable& parameters, std::span<float> flat) {
+  for (const model::Parameter& p : parameters.all()) {
+    std::vector<float> dense(static_cast<size_t>(p.spec.count()));
+    checkpoint.read(kind + p.spec.name, dense);
+    scatter(dense, flat, p);
   }
-  for (const std::span<float> values : {weights, std::span(m), std::span(v)})
+}
+
+void load_weights(const storage::CheckpointReader* checkpoint, model::ParameterTable& parameters, Collective& ranks) {
+  const std::span<float> weights = flat_weights(parameters);
+  if (checkpoint != nullptr) read_arrays(*checkpoint, kWeights, parameters, weights);
+  ranks.broadcast(std::as_writable_bytes(weights), 0);
+}
+
+void TrainState::load(const storage::CheckpointReader* checkpoint) {
+  model::ParameterTable& parameters = model_.parameters();
+  load_weights(checkpoint, parameters, ranks_);
+  std::vector<float> m(flat_weights(parameters).size()), v(m.size());
+  if (checkpoint != nullptr) {
+    read_arrays(*checkpoint, kFirstMoment, parameters, m);
+    read_arrays(*checkpoint, kSecondMoment, parameters, v);
+  }
+  for (const std::span<float> values : {std::span(m), std::span(v)})
     ranks_.broadcast(std::as_writable_bytes(values), 0);
   optimizer_.set_moments(m, v);
-  model_.parameters().clear_gradients();
+  parameters.clear_gradients();
 }
 
 void TrainState::save(const std::string& path, const storage::CheckpointInfo& info) {

@@ -8,6 +8,10 @@
 
 namespace hyscale::parallel {
 
+/// Rank 0 reads the weights of `checkpoint` (null elsewhere), all ranks get them. Throws DamagedFile when an array is
+/// missing or has another size. Collective.
+void load_weights(const storage::CheckpointReader* checkpoint, model::ParameterTable& parameters, Collective& ranks);
+
 /// All that training changes: weights (whole on every rank) and AdamW's moments (sharded).
 class TrainState {
  public:

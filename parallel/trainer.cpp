@@ -118,7 +118,9 @@ void Trainer::evaluate() {
   const auto alive = [this] {
     if (recorder_ != nullptr) recorder_->alive(fmt::format("step {}: validating", step_));
   };
-  storage::EvalRow row = validate(state_.model(), data_, plan_.micro_batch, ranks_, alive);
+  storage::EvalRow row =
+      validate(state_.model(), data_, {.context = identity_.config.model.context, .micro_batch = plan_.micro_batch},
+               ranks_, alive);
   row.step = step_;
   row.tokens = step_ * identity_.config.train.batch_tokens;
   if (recorder_ == nullptr) return;

@@ -12,9 +12,10 @@ struct WindowSums {
 };
 
 /// This rank's windows; the entries of other ranks stay 0.
-WindowSums own_windows(model::Model& model, const data::Corpus& corpus, int64_t micro_batch, const Collective& ranks,
+WindowSums own_windows(model::Model& model, const data::Corpus& corpus, ValidationPlan plan, const Collective& ranks,
                        const std::function<void()>& alive) {
-  const int64_t context = model.config().context, windows = data::validation_windows(corpus, context);
+  const int64_t context = plan.context, micro_batch = plan.micro_batch;
+  const int64_t windows = data::validation_windows(corpus, context);
   const int64_t begin = windows * ranks.rank() / ranks.size(), end = windows * (ranks.rank() + 1) / ranks.size();
   const OwnedTensor inputs(DType::i32, {micro_batch, context}), targets(DType::i32, {micro_batch, context});
   const OwnedTensor nll(DType::f32, {micro_batch, context});
@@ -44,9 +45,9 @@ double validation_bytes(const spec::CorpusManifest& manifest) {
   return manifest.validation_bytes > 0 ? static_cast<double>(manifest.validation_bytes) : std::nan("");
 }
 
-storage::CorpusLoss validate_one(model::Model& model, const data::Corpus& corpus, int64_t micro_batch,
+storage::CorpusLoss validate_one(model::Model& model, const data::Corpus& corpus, ValidationPlan plan,
                                  Collective& ranks, const std::function<void()>& alive) {
-  WindowSums sums = own_windows(model, corpus, micro_batch, ranks, alive);
+  WindowSums sums = own_windows(model, corpus, plan, ranks, alive);
   ranks.all_reduce_sum(std::span(sums.nll));
   ranks.all_reduce_sum(std::span(sums.targets));
   double nll = 0, targets = 0;
@@ -82,11 +83,11 @@ void add_up(const spec::DataManifest& data, storage::EvalRow& row) {
 
 }  // namespace
 
-storage::EvalRow validate(model::Model& model, const data::Mixture& data, int64_t micro_batch, Collective& ranks,
+storage::EvalRow validate(model::Model& model, const data::Mixture& data, ValidationPlan plan, Collective& ranks,
                           const std::function<void()>& alive) {
   storage::EvalRow row;
   for (size_t i = 0; i < data.corpora().size(); ++i) {
-    row.corpora.push_back(validate_one(model, data.corpora()[i], micro_batch, ranks, alive));
+    row.corpora.push_back(validate_one(model, data.corpora()[i], plan, ranks, alive));
     row.corpora.back().corpus = data.manifest().parts[i].name;
   }
   if (row.corpora.size() > 1) {

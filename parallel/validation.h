@@ -9,12 +9,17 @@
 
 namespace hyscale::parallel {
 
-/// Mean loss over every target of the validation split, cut into windows of the training context that share the ranks;
+struct ValidationPlan {
+  int64_t context = 0;      // tokens of a window
+  int64_t micro_batch = 1;  // windows of one forward pass on one rank
+};
+
+/// Mean loss over every target of the validation split, cut into windows of `context` tokens that share the ranks;
 /// bits per byte of the text (NaN when it is not known); the standard error of the loss over windows (a ratio of sums,
 /// so that a short last window counts by its tokens). Of a mixture: each corpus for itself, and all by their weights.
 /// The same bits for any number of ranks that compute a window alike. step and tokens are left to the caller. `alive`
 /// is called after each micro-batch. Collective.
-storage::EvalRow validate(model::Model& model, const data::Mixture& data, int64_t micro_batch, Collective& ranks,
+storage::EvalRow validate(model::Model& model, const data::Mixture& data, ValidationPlan plan, Collective& ranks,
                           const std::function<void()>& alive);
 
 }  // namespace hyscale::parallel

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "core/mixers/attention/rope_spec.h"
 #include "core/mixers/parameters.h"
 #include "core/spec/mixer_spec.h"
 #include "core/tensor/exec.h"
@@ -32,6 +33,7 @@ class Mixer {
 struct MixerContext {
   int64_t d_model = 0;
   double norm_epsilon = 1e-5;  // of every norm of the model
+  spec::RopeExtension rope_extension{};
 };
 
 /// Creates the working part of `spec`; `prefix` ("layers.3.mixer.") leads to its parameters, which must outlive it.

@@ -63,12 +63,12 @@ struct Layer {
   std::optional<FeedForward> ffn;
 };
 
-Layer make_layer(const spec::ModelConfig& config, size_t index, const ParameterTable& parameters) {
+Layer make_layer(const spec::ModelConfig& config, size_t index, const ParameterTable& parameters,
+                 const MixerContext& context) {
   const spec::BlockConfig& block = config.stack[index];
   const std::string prefix = "layers." + std::to_string(index) + ".";
   Layer layer{.mixer_norm = PreNorm(parameters.at(prefix + "mixer_norm.weight"), config.norm_epsilon),
-              .mixer = make_mixer(*block.mixer, {.d_model = config.d_model, .norm_epsilon = config.norm_epsilon},
-                                  parameters, prefix + "mixer."),
+              .mixer = make_mixer(*block.mixer, context, parameters, prefix + "mixer."),
               .ffn_norm = {},
               .ffn = {}};
   if (block.ffn) {
@@ -81,12 +81,15 @@ Layer make_layer(const spec::ModelConfig& config, size_t index, const ParameterT
 }  // namespace
 
 struct Model::State {
-  State(const spec::ModelConfig& model_config, DType dtype)
+  State(const spec::ModelConfig& model_config, DType dtype, spec::RopeExtension extension)
       : config(model_config),
         parameters(spec::parameter_list(config), dtype),
         embedding(&parameters.at("embedding.weight")),
         final_norm(parameters.at("final_norm.weight"), config.norm_epsilon) {
-    for (size_t i = 0; i < config.stack.size(); ++i) layers.push_back(make_layer(config, i, parameters));
+    if (extension.trained_context == 0) extension.trained_context = config.context;
+    const MixerContext context{
+        .d_model = config.d_model, .norm_epsilon = config.norm_epsilon, .rope_extension = extension};
+    for (size_t i = 0; i < config.stack.size(); ++i) layers.push_back(make_layer(config, i, parameters, context));
   }
 
   Exec exec() { return {.device = Device::cpu, .arena = &arena}; }
@@ -144,7 +147,8 @@ void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal) {
   kernels::embedding_backward({.dweight = embedding->gradient, .tokens = flat(batch.inputs), .dout = dstream}, exec());
 }
 
-Model::Model(const spec::ModelConfig& config, DType compute) : state_(std::make_unique<State>(config, compute)) {}
+Model::Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension)
+    : state_(std::make_unique<State>(config, compute, extension)) {}
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
 

@@ -21,7 +21,8 @@ struct TokenBatch {
 /// gradient checks. One instance works on one micro-batch at a time.
 class Model {
  public:
-  Model(const spec::ModelConfig& config, DType compute);
+  /// `extension` stretches rotary positions for an evaluation; its trained context, where left at 0, is the config's.
+  Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension = {});
   ~Model();
   Model(Model&&) noexcept;
 

@@ -87,6 +87,8 @@ class MixerSpec {
   virtual nlohmann::json canonical() const = 0;
   /// The block as run.yaml would have it: "{kind: attention, heads: 4, …}".
   virtual std::string to_yaml() const = 0;
+  /// Whether rotary positions turn anything in it: what an extension at test time can act on.
+  virtual bool has_rope() const { return false; }
   virtual std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const = 0;
 };
 

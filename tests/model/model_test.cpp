@@ -135,6 +135,23 @@ TEST(Model, TokenLossesAndLogitsTellTheSameStory) {
   EXPECT_NEAR(total, sum, 1e-4);
 }
 
+TEST(Model, AnExtensionOfRopeReachesTheAttentionInsideAHybridLayer) {
+  const spec::ModelConfig config = model_config(
+      "{H: {kind: hybrid, branches: [{kind: mamba2, d_ssm: 16, head_dim: 8, d_state: 4}, "
+      "{kind: attention, heads: 2, head_dim: 6, rope: {theta: 50}}]}}",
+      "H", "{kind: none}");
+  const Batch batch(1, 12, config.vocabulary, 1);
+  const auto logits = [&](const char* extension) {
+    Model model(config, DType::f64, spec::parse_rope_extension(extension));
+    model.parameters().initialise(1);
+    const OwnedTensor out(DType::f64, {12, config.vocabulary});
+    model.logits(batch.tokens(), out);
+    return values_of(out);
+  };
+  EXPECT_EQ(logits("linear:1"), logits("none"));
+  for (const char* extension : {"linear:2", "ntk:2", "yarn:2"}) EXPECT_NE(logits(extension), logits("none"));
+}
+
 TEST(Model, LearnsOneBatchByHeart) {
   const Stack stack = stacks().front();
   const Batch batch(2, 12, stack.config.vocabulary, 4);

@@ -15,7 +15,8 @@ namespace {
 /// x · qkvᵀ, rotary positions on queries and keys, causal attention. The value row is the heads side by side.
 class AttentionBranch final : public Branch {
  public:
-  AttentionBranch(const spec::AttentionSpec& spec, const Parameter& qkv) : spec_(spec), qkv_weight_(&qkv) {}
+  AttentionBranch(const spec::AttentionSpec& spec, const spec::RopeExtension& extension, const Parameter& qkv)
+      : spec_(spec), rope_extension_(extension), qkv_weight_(&qkv) {}
 
   int64_t value_width() const override { return spec_.value_dim; }
   Tensor forward(const Tensor& x, BatchShape shape, const Exec& exec) override;
@@ -33,6 +34,7 @@ class AttentionBranch final : public Branch {
   void grow_tables(int64_t length, DType dtype);
 
   spec::AttentionSpec spec_;
+  spec::RopeExtension rope_extension_;
   const Parameter* qkv_weight_;
   OwnedTensor cos_, sin_;  // [positions, turned pairs]
   BatchShape shape_;
@@ -65,7 +67,7 @@ kernels::AttentionArgs AttentionBranch::arguments() const {
 
 void AttentionBranch::grow_tables(int64_t length, DType dtype) {
   if (cos_.tensor().rank() == 2 && cos_.tensor().extent(0) >= length) return;
-  const spec::RopeFrequencies frequencies = spec::rope_frequencies(*spec_.rope, spec_.head_dim);
+  const spec::RopeFrequencies frequencies = spec::rope_frequencies(*spec_.rope, spec_.head_dim, rope_extension_);
   const auto pairs = static_cast<int64_t>(frequencies.radians.size());
   cos_ = OwnedTensor(dtype, {length, pairs});
   sin_ = OwnedTensor(dtype, {length, pairs});
@@ -114,7 +116,7 @@ std::unique_ptr<Branch> make_attention_branch(const spec::MixerSpec& spec, const
   const Parameter& qkv = parameters.at(prefix + "qkv.weight");
   expect_shape(qkv.spec.name.c_str(), qkv.weight,
                {attention.q_width() + attention.k_width() + attention.v_width(), context.d_model});
-  return std::make_unique<AttentionBranch>(attention, qkv);
+  return std::make_unique<AttentionBranch>(attention, context.rope_extension, qkv);
 }
 
 std::unique_ptr<Mixer> make_attention(const spec::MixerSpec& spec, const MixerContext& context,

@@ -34,6 +34,7 @@ struct AttentionSpec final : MixerSpec {
   CacheSize cache(int64_t context) const override;
   nlohmann::json canonical() const override;
   std::string to_yaml() const override;
+  bool has_rope() const override { return rope.has_value(); }
   std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;
 };
 

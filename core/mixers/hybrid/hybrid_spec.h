@@ -27,6 +27,7 @@ struct HybridSpec final : MixerSpec {
   CacheSize cache(int64_t context) const override;
   nlohmann::json canonical() const override;
   std::string to_yaml() const override;
+  bool has_rope() const override { return branches[0]->has_rope() || branches[1]->has_rope(); }
   std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;
 };
 

@@ -1,0 +1,38 @@
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "parallel/commands.h"
+#include "parallel/evaluate.h"
+
+namespace hyscale::parallel {
+
+void add_eval_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("eval", "Validation loss of a trained model, at any context length");
+  const auto options = std::make_shared<EvalOptions>();
+  command->add_option("run", options->run, "A run directory")->required()->type_name("DIR");
+  command->add_option("--context", options->context, "Tokens of a window, also more than trained (default: as trained)")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--rope-extension", options->rope_extension,
+                   "Stretch rotary positions: none, linear:F, ntk:F or yarn:F")
+      ->type_name("KIND:F")
+      ->capture_default_str();
+  command->add_option("--checkpoint", options->checkpoint, "Step of the checkpoint (default: the last)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("STEP");
+  command->add_option("--store", options->store, "Where corpora are (else HYSCALE_STORE, else ./hyscale-store)");
+  command->add_option("--micro-batch", options->micro_batch, "Windows of one forward pass on one rank")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--threads", options->threads, "Threads of each rank (default: allowed cores / ranks)")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--json", options->json, "Print JSON");
+  command->footer(
+      "Every token of the validation split but the first is predicted once, from those before it in its window.\n"
+      "Nothing in DIR is changed. An extension acts on every attention layer with rotary positions.\n\n"
+      "Example: hybrid-worker eval runs/first --context 1024 --rope-extension yarn:4\n"
+      "         mpirun -n 4 hybrid-worker eval runs/first --json");
+  command->callback([options] { evaluate(*options); });
+}
+
+}  // namespace hyscale::parallel
