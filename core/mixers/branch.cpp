@@ -1,68 +1,49 @@
 #include "core/mixers/branch.h"
 
 #include "core/kernels/gemm.h"
-#include "core/kernels/rms_norm.h"
 
 namespace hyscale::model {
 
-ProjectedBranch::ProjectedBranch(std::unique_ptr<Branch> branch, const Parameter& out_weight,
-                                 const Parameter* norm_weight, double norm_epsilon)
-    : branch_(std::move(branch)), out_weight_(out_weight), norm_weight_(norm_weight), norm_epsilon_(norm_epsilon) {}
-
-void ProjectedBranch::forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) {
-  forward(x, out, Part{}, shape, exec);
-}
-
-void ProjectedBranch::forward(const Tensor& x, const Tensor& out, Part part, BatchShape shape, const Exec& exec) {
-  value_ = projected_ = branch_->forward(x, shape, exec);
-  if (norm_weight_ != nullptr) {
-    projected_ = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
-    rstd_ = exec.arena->tensor(value_.dtype(), {value_.extent(0)});
-    kernels::rms_norm({.out = projected_,
-                       .rstd = rstd_,
-                       .sum = {},
-                       .x = value_,
-                       .delta = {},
-                       .weight = norm_weight_->weight,
-                       .epsilon = norm_epsilon_},
-                      exec);
-  }
-  kernels::gemm({.out = out,
-                 .a = projected_,
-                 .b = out_weight_.weight,
-                 .transpose_b = true,
-                 .accumulate = part.accumulate,
-                 .alpha = part.sign},
+void Projection::forward(const Tensor& rows, const Tensor& out, bool accumulate, const Exec& exec) const {
+  kernels::gemm({.out = out, .a = rows, .b = weight, .transpose_b = true, .accumulate = accumulate, .alpha = sign},
                 exec);
 }
 
-void ProjectedBranch::backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) {
-  backward(x, dout, dx, Part{}, exec);
+void Projection::backward(const Tensor& rows, const Tensor& dout, const Tensor& drows, const Exec& exec) const {
+  kernels::gemm({.out = gradient, .a = dout, .b = rows, .transpose_a = true, .accumulate = true, .alpha = sign}, exec);
+  kernels::gemm({.out = drows, .a = dout, .b = weight, .alpha = sign}, exec);
 }
 
-void ProjectedBranch::backward(const Tensor& x, const Tensor& dout, const Tensor& dx, Part part, const Exec& exec) {
-  const Arena::Scope scope(*exec.arena);
-  kernels::gemm({.out = out_weight_.gradient,
-                 .a = dout,
-                 .b = projected_,
-                 .transpose_a = true,
-                 .accumulate = true,
-                 .alpha = part.sign},
-                exec);
-  Tensor dvalue = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
-  kernels::gemm({.out = dvalue, .a = dout, .b = out_weight_.weight, .alpha = part.sign}, exec);
-  if (norm_weight_ != nullptr) {
-    const Tensor dnormed = dvalue;
-    dvalue = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
-    kernels::rms_norm_backward({.dx = dvalue,
-                                .dweight = norm_weight_->gradient,
-                                .dout = dnormed,
-                                .x = value_,
-                                .rstd = rstd_,
-                                .weight = norm_weight_->weight},
-                               exec);
+namespace {
+
+class ProjectedBranch final : public Mixer {
+ public:
+  ProjectedBranch(std::unique_ptr<Branch> branch, const Parameter& out)
+      : branch_(std::move(branch)), projection_{.weight = out.weight, .gradient = out.gradient} {}
+
+  void forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) override {
+    value_ = branch_->forward(x, shape, exec);
+    projection_.forward(value_, out, false, exec);
   }
-  branch_->backward(x, dvalue, dx, part.accumulate, exec);
+
+  void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) override {
+    const Arena::Scope scratch(*exec.arena);
+    const Tensor dvalue = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
+    projection_.backward(value_, dout, dvalue, exec);
+    branch_->backward(x, dvalue, dx, false, exec);
+  }
+
+ private:
+  std::unique_ptr<Branch> branch_;
+  Projection projection_;
+  Tensor value_;
+};
+
+}  // namespace
+
+std::unique_ptr<Mixer> make_projected_branch(std::unique_ptr<Branch> branch, const ParameterTable& parameters,
+                                             const std::string& prefix) {
+  return std::make_unique<ProjectedBranch>(std::move(branch), parameters.at(prefix + "out.weight"));
 }
 
 }  // namespace hyscale::model

@@ -10,8 +10,16 @@
 
 namespace hyscale::model {
 
+/// Value heads that the two branches of a hybrid layer share (`value: joint`): one attention branch gives them, the
+/// other branch takes them instead of projecting its own. The giver goes first in forward and last in backward.
+struct SharedValue {
+  int64_t kv_heads = 0;
+  Tensor rows;      // [tokens, kv_heads · v_head_dim], as projected; the giver's forward sets it
+  Tensor gradient;  // alike; the hybrid layer allocates it, the taker's backward writes it, the giver's reads it
+};
+
 /// A mixer up to its out projection: x to one value row per token. The stand-alone mixer and the branch of a hybrid
-/// layer are the same Branch, followed by the same projection. Called like a Mixer: forward, then backward of that
+/// layer are the same Branch, followed by a projection. Called like a Mixer: forward, then backward of that
 /// micro-batch; what backward needs stays in exec.arena and is remembered here.
 class Branch {
  public:
@@ -26,38 +34,29 @@ class Branch {
 };
 
 /// The working part of a mixer that can be a branch, each made in its own folder; `prefix` leads to its parameters.
+/// `shared` is given under `value: joint` and outlives the branch: an attention branch with values of its own gives
+/// them, any other takes them.
 std::unique_ptr<Branch> make_attention_branch(const spec::MixerSpec& spec, const MixerContext& context,
-                                              const ParameterTable& parameters, const std::string& prefix);
+                                              const ParameterTable& parameters, const std::string& prefix,
+                                              SharedValue* shared = nullptr);
 std::unique_ptr<Branch> make_mamba2_branch(const spec::MixerSpec& spec, const MixerContext& context,
-                                           const ParameterTable& parameters, const std::string& prefix);
+                                           const ParameterTable& parameters, const std::string& prefix,
+                                           SharedValue* shared = nullptr);
 
-/// A branch, an RMSNorm over the whole value row where `norm_weight` is given, and `out_weight` [d_model, value_width].
-/// A Mixer of its own when it stands alone.
-class ProjectedBranch final : public Mixer {
- public:
-  ProjectedBranch(std::unique_ptr<Branch> branch, const Parameter& out_weight, const Parameter* norm_weight = nullptr,
-                  double norm_epsilon = 0);
-  /// A branch that stands alone: `out.weight` under `prefix`, no norm.
-  static std::unique_ptr<Mixer> alone(std::unique_ptr<Branch> branch, const ParameterTable& parameters,
-                                      const std::string& prefix) {
-    return std::make_unique<ProjectedBranch>(std::move(branch), parameters.at(prefix + "out.weight"));
-  }
-  void forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) override;
-  void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) override;
-  /// As one of two branches: times `sign`, and added to `out` and `dx` when `accumulate`.
-  struct Part {
-    bool accumulate = false;
-    double sign = 1;  // 1 or -1; the same in both directions
-  };
-  void forward(const Tensor& x, const Tensor& out, Part part, BatchShape shape, const Exec& exec);
-  void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, Part part, const Exec& exec);
+/// A branch that stands alone: `out.weight` [d_model, value_width] under `prefix` behind it.
+std::unique_ptr<Mixer> make_projected_branch(std::unique_ptr<Branch> branch, const ParameterTable& parameters,
+                                             const std::string& prefix);
 
- private:
-  std::unique_ptr<Branch> branch_;
-  const Parameter& out_weight_;
-  const Parameter* norm_weight_;
-  double norm_epsilon_;
-  Tensor value_, projected_, rstd_;  // the branch's value; what is projected: the value or its norm
+/// Where branch values meet the residual stream: out (+)= sign · rows · weightᵀ.
+struct Projection {
+  Tensor weight;    // [d_model, width]; may be columns of a wider matrix
+  Tensor gradient;  // alike
+  double sign = 1;  // 1 or -1
+
+  /// rows [tokens, width] → out [tokens, d_model], overwritten or added to.
+  void forward(const Tensor& rows, const Tensor& out, bool accumulate, const Exec& exec) const;
+  /// dout [tokens, d_model] → drows [tokens, width], overwritten; the weight's gradient accumulated.
+  void backward(const Tensor& rows, const Tensor& dout, const Tensor& drows, const Exec& exec) const;
 };
 
 }  // namespace hyscale::model

@@ -51,7 +51,13 @@ std::vector<Stack> stacks() {
           {"mamba2_without_ffn", model_config(mamba, "M", "{kind: none}")},
           {"inter_layer_hybrid", model_config(mixed, "MA", swiglu)},
           {"intra_layer_hybrid", model_config(hybrid("norm: group, fusion: subtract"), "H", swiglu)},
-          {"intra_layer_sum_without_norm", model_config(hybrid("norm: none, fusion: add"), "H", swiglu)}};
+          {"intra_layer_sum_without_norm", model_config(hybrid("norm: none, fusion: add"), "H", swiglu)},
+          {"intra_layer_scaled_per_channel", model_config(hybrid("scale: per_channel"), "H", swiglu)},
+          {"intra_layer_differential", model_config(hybrid("scale: diff, lambda_init: 0.6"), "HH", swiglu)},
+          {"intra_layer_gated", model_config(hybrid("scale: gate, fusion: add"), "H", swiglu)},
+          {"intra_layer_mixed_by_alpha", model_config(hybrid("scale: alpha, fusion: add, output: joint"), "H", swiglu)},
+          {"intra_layer_concatenation", model_config(hybrid("fusion: concat"), "H", swiglu)},
+          {"intra_layer_joint_values", model_config(hybrid("value: joint, output: joint"), "HH", swiglu)}};
 }
 
 Batch::Batch(int64_t sequences, int64_t length, int64_t vocabulary, uint64_t seed)

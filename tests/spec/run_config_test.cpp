@@ -98,8 +98,6 @@ TEST(RunConfig, RefusesWhatEachRuleForbids) {
        "high_freq_factor = 4 is not above low_freq_factor = 4"},
       {"theta: 10000", "theta: 10000, scaling: 8", "rope.scaling should be none or {kind: llama3, factor: …}"},
       {"d_state: 16}\n    H", "d_state: 16, groups: 3}\n    H", "does not divide the 8 heads"},
-      {"value_dim: 64}]}", "value_dim: 64}], output: joint}", "output: joint is not supported yet"},
-      {"value_dim: 64}]}", "value_dim: 64}], fusion: concat}", "supported here: subtract, add"},
       {"value_dim: 64}]}", "value_dim: 63}]}", "value_dim = 63 is not a multiple of heads = 2"},
       {"kind: mamba2, d_ssm: 128", "kind: mamba3, d_ssm: 128", "did you mean 'mamba2'?"},
       {"lr: 3e-3", "lr: fast", "should be a number, not 'fast'"},

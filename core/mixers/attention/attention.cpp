@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/rope.h"
+#include "core/kernels/scale_rows.h"
 #include "core/mixers/attention/attention_spec.h"
 #include "core/mixers/branch.h"
 
@@ -15,19 +16,21 @@ namespace {
 /// x · qkvᵀ, rotary positions on queries and keys, causal attention. The value row is the heads side by side.
 class AttentionBranch final : public Branch {
  public:
-  AttentionBranch(const spec::AttentionSpec& spec, const spec::RopeExtension& extension, const Parameter& qkv)
-      : spec_(spec), rope_extension_(extension), qkv_weight_(&qkv) {}
+  AttentionBranch(const spec::AttentionSpec& spec, const spec::RopeExtension& extension, const Parameter& qkv,
+                  SharedValue* shared)
+      : spec_(spec), rope_extension_(extension), qkv_weight_(&qkv), shared_(shared) {}
 
   int64_t value_width() const override { return spec_.value_dim; }
   Tensor forward(const Tensor& x, BatchShape shape, const Exec& exec) override;
   void backward(const Tensor& x, const Tensor& dvalue, const Tensor& dx, bool accumulate, const Exec& exec) override;
 
  private:
-  // Windows on rows q | k | v.
+  bool gives_value() const { return shared_ != nullptr && spec_.own_value; }
+  // Windows on rows q | k | v, or on rows q | k and the shared value heads.
   struct Parts {
     Tensor q, k, v;  // [sequences, length, heads or kv_heads, dim or value dim]
   };
-  Parts split(const Tensor& qkv) const;
+  Parts split(const Tensor& qkv, const Tensor& shared) const;
   Tensor heads_of(const Tensor& rows, int64_t begin, int64_t heads, int64_t dim) const;
   kernels::AttentionArgs arguments() const;
   void turn(const Tensor& qkv, bool inverse, const Exec& exec) const;
@@ -36,9 +39,10 @@ class AttentionBranch final : public Branch {
   spec::AttentionSpec spec_;
   spec::RopeExtension rope_extension_;
   const Parameter* qkv_weight_;
+  SharedValue* shared_;    // null: nobody shares
   OwnedTensor cos_, sin_;  // [positions, turned pairs]
   BatchShape shape_;
-  Tensor qkv_;    // [tokens, q | k | v], queries and keys turned
+  Tensor qkv_;    // [tokens, q | k | v], queries and keys turned; no v when another branch gives it
   Tensor value_;  // [tokens, value_dim]
   Tensor lse_;    // [sequences, heads, length]
 };
@@ -47,15 +51,16 @@ Tensor AttentionBranch::heads_of(const Tensor& rows, int64_t begin, int64_t head
   return rows.slice(1, begin, heads * dim).reshape({shape_.sequences, shape_.length, heads, dim});
 }
 
-AttentionBranch::Parts AttentionBranch::split(const Tensor& qkv) const {
+AttentionBranch::Parts AttentionBranch::split(const Tensor& qkv, const Tensor& shared) const {
   const int64_t q = spec_.q_width(), k = spec_.k_width();
-  return {.q = heads_of(qkv, 0, spec_.heads, spec_.head_dim),
-          .k = heads_of(qkv, q, spec_.kv_heads, spec_.head_dim),
-          .v = heads_of(qkv, q + k, spec_.kv_heads, spec_.v_head_dim())};
+  return {
+      .q = heads_of(qkv, 0, spec_.heads, spec_.head_dim),
+      .k = heads_of(qkv, q, spec_.kv_heads, spec_.head_dim),
+      .v = heads_of(spec_.own_value ? qkv : shared, spec_.own_value ? q + k : 0, spec_.kv_heads, spec_.v_head_dim())};
 }
 
 kernels::AttentionArgs AttentionBranch::arguments() const {
-  const Parts parts = split(qkv_);
+  const Parts parts = split(qkv_, shared_ != nullptr ? shared_->rows : Tensor());
   return {.out = value_.reshape({shape_.sequences, shape_.length, spec_.heads, spec_.v_head_dim()}),
           .lse = lse_,
           .q = parts.q,
@@ -83,10 +88,11 @@ void AttentionBranch::turn(const Tensor& qkv, bool inverse, const Exec& exec) co
 
 Tensor AttentionBranch::forward(const Tensor& x, BatchShape shape, const Exec& exec) {
   shape_ = shape;
-  qkv_ = exec.arena->matrix(x.dtype(), shape.tokens(), spec_.q_width() + spec_.k_width() + spec_.v_width());
+  qkv_ = exec.arena->matrix(x.dtype(), shape.tokens(), spec_.in_width());
   value_ = exec.arena->matrix(x.dtype(), shape.tokens(), spec_.value_dim);
   lse_ = exec.arena->tensor(x.dtype(), {shape.sequences, spec_.heads, shape.length});
   kernels::gemm({.out = qkv_, .a = x, .b = qkv_weight_->weight, .transpose_b = true}, exec);
+  if (gives_value()) shared_->rows = qkv_.slice(1, spec_.q_width() + spec_.k_width(), spec_.v_width());
   if (spec_.rope) {
     grow_tables(shape.length, x.dtype());
     turn(qkv_, false, exec);
@@ -99,10 +105,14 @@ void AttentionBranch::backward(const Tensor& x, const Tensor& dvalue, const Tens
                                const Exec& exec) {
   const Arena::Scope scratch(*exec.arena);
   const Tensor dqkv = exec.arena->matrix(x.dtype(), qkv_.extent(0), qkv_.extent(1));
-  const Parts gradients = split(dqkv);
+  const Parts gradients = split(dqkv, shared_ != nullptr ? shared_->gradient : Tensor());
   const Tensor dout = dvalue.reshape({shape_.sequences, shape_.length, spec_.heads, spec_.v_head_dim()});
   kernels::attention_backward(
       {.dq = gradients.q, .dk = gradients.k, .dv = gradients.v, .dout = dout, .saved = arguments()}, exec);
+  if (gives_value()) {
+    const Tensor dv = dqkv.slice(1, spec_.q_width() + spec_.k_width(), spec_.v_width());
+    kernels::scale_rows({.out = dv, .x = shared_->gradient, .factor = {}, .accumulate = true}, exec);
+  }
   if (spec_.rope) turn(dqkv, true, exec);
   kernels::gemm({.out = qkv_weight_->gradient, .a = dqkv, .b = x, .transpose_a = true, .accumulate = true}, exec);
   kernels::gemm({.out = dx, .a = dqkv, .b = qkv_weight_->weight, .accumulate = accumulate}, exec);
@@ -111,17 +121,17 @@ void AttentionBranch::backward(const Tensor& x, const Tensor& dvalue, const Tens
 }  // namespace
 
 std::unique_ptr<Branch> make_attention_branch(const spec::MixerSpec& spec, const MixerContext& context,
-                                              const ParameterTable& parameters, const std::string& prefix) {
+                                              const ParameterTable& parameters, const std::string& prefix,
+                                              SharedValue* shared) {
   const auto& attention = dynamic_cast<const spec::AttentionSpec&>(spec);
   const Parameter& qkv = parameters.at(prefix + "qkv.weight");
-  expect_shape(qkv.spec.name.c_str(), qkv.weight,
-               {attention.q_width() + attention.k_width() + attention.v_width(), context.d_model});
-  return std::make_unique<AttentionBranch>(attention, context.rope_extension, qkv);
+  expect_shape(qkv.spec.name.c_str(), qkv.weight, {attention.in_width(), context.d_model});
+  return std::make_unique<AttentionBranch>(attention, context.rope_extension, qkv, shared);
 }
 
 std::unique_ptr<Mixer> make_attention(const spec::MixerSpec& spec, const MixerContext& context,
                                       const ParameterTable& parameters, const std::string& prefix) {
-  return ProjectedBranch::alone(make_attention_branch(spec, context, parameters, prefix), parameters, prefix);
+  return make_projected_branch(make_attention_branch(spec, context, parameters, prefix), parameters, prefix);
 }
 
 }  // namespace hyscale::model

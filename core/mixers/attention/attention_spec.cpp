@@ -12,14 +12,12 @@ namespace hyscale::spec {
 
 std::vector<ParameterSpec> AttentionSpec::parameters(int64_t d_model) const {
   return {
-      {.name = "qkv.weight", .shape = {q_width() + k_width() + v_width(), d_model}, .init = matrix_init(d_model)},
+      {.name = "qkv.weight", .shape = {in_width(), d_model}, .init = matrix_init(d_model)},
       {.name = "out.weight", .shape = {d_model, value_dim}, .init = matrix_init(value_dim), .writes_residual = true},
   };
 }
 
-int64_t AttentionSpec::paper_parameters(int64_t d_model) const {
-  return d_model * (q_width() + k_width() + v_width() + value_dim);
-}
+int64_t AttentionSpec::paper_parameters(int64_t d_model) const { return d_model * (in_width() + value_dim); }
 
 // Keys that a query sees, averaged over the positions of a sequence: min(position, window + sinks), 1-based.
 static double mean_visible_keys(int64_t window, int64_t sinks, int64_t context) {
@@ -38,7 +36,7 @@ MixerFlops AttentionSpec::flops_per_token(int64_t, int64_t context) const {
 
 CacheSize AttentionSpec::cache(int64_t context) const {
   const int64_t kept = window > 0 ? std::min(window + sinks, context) : context;
-  const int64_t elements = (k_width() + v_width()) * kept;
+  const int64_t elements = (in_width() - q_width()) * kept;
   return {.kv_elements = elements, .paper_bytes_bf16 = 2.0 * static_cast<double>(elements)};
 }
 

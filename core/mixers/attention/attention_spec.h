@@ -11,7 +11,8 @@ namespace hyscale::spec {
 /// `window` w > 0: a token sees the last w tokens, itself included, and the first `sinks` tokens of its sequence.
 ///
 /// Parameters, in this order:
-///   qkv.weight [heads·head_dim + kv_heads·head_dim + kv_heads·v_head_dim, d_model]   rows q | k | v
+///   qkv.weight [heads·head_dim + kv_heads·head_dim + kv_heads·v_head_dim, d_model]   rows q | k | v; without
+///              `own_value` q | k alone
 ///   out.weight [d_model, heads·v_head_dim]
 struct AttentionSpec final : MixerSpec {
   int64_t heads = 0;
@@ -21,11 +22,13 @@ struct AttentionSpec final : MixerSpec {
   std::optional<Rope> rope;  // `rope: none`, the default, is NoPE
   int64_t window = 0;        // 0: full attention
   int64_t sinks = 0;         // only with a window
+  bool own_value = true;     // false: a hybrid's other branch gives the values (`value: joint`); no key of its own
 
   int64_t v_head_dim() const { return value_dim / heads; }
   int64_t q_width() const { return heads * head_dim; }
   int64_t k_width() const { return kv_heads * head_dim; }
   int64_t v_width() const { return kv_heads * v_head_dim(); }
+  int64_t in_width() const { return q_width() + k_width() + (own_value ? v_width() : 0); }
 
   std::string_view kind() const override { return "attention"; }
   std::vector<ParameterSpec> parameters(int64_t d_model) const override;

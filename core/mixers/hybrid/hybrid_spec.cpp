@@ -5,33 +5,70 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/base/yaml_reader.h"
-
 namespace hyscale::spec {
 
 static const AttentionSpec* as_attention(const MixerSpec& mixer) { return dynamic_cast<const AttentionSpec*>(&mixer); }
 static const Mamba2Spec* as_mamba2(const MixerSpec& mixer) { return dynamic_cast<const Mamba2Spec*>(&mixer); }
 
+int64_t HybridSpec::value_width(size_t branch) const {
+  const AttentionSpec* attention = as_attention(*branches[branch]);
+  return attention ? attention->value_dim : as_mamba2(*branches[branch])->d_ssm;
+}
+
+int64_t HybridSpec::fused_width() const {
+  return fusion == HybridFusion::concat ? value_width(0) + value_width(1) : value_width(0);
+}
+
+size_t HybridSpec::value_giver() const { return as_attention(*branches[0]) ? 0 : 1; }
+
+static ParameterSpec vector(std::string name, int64_t width) {
+  return {.name = std::move(name), .shape = {width}, .init = {InitKind::constant, 1, 0}, .decay = false};
+}
+
+static void append_branch(std::vector<ParameterSpec>& list, const HybridSpec& spec, size_t b, int64_t d_model) {
+  const std::string prefix = fmt::format("branches.{}.", b);
+  std::vector<ParameterSpec> own = spec.branches[b]->parameters(d_model);
+  ParameterSpec out = std::move(own.back());
+  own.pop_back();
+  for (ParameterSpec& parameter : own) {
+    parameter.name = prefix + parameter.name;
+    list.push_back(std::move(parameter));
+  }
+  const bool norm = spec.norm == HybridNorm::group && as_attention(*spec.branches[b]);
+  if (norm) list.push_back(vector(prefix + "norm.weight", spec.value_width(b)));
+  if (spec.scale == HybridScale::per_channel) list.push_back(vector(prefix + "scale", spec.value_width(b)));
+  if (spec.output == HybridOutput::joint) return;
+  out.name = prefix + out.name;
+  list.push_back(std::move(out));
+}
+
+static int64_t head_dim(const MixerSpec& branch) {
+  const AttentionSpec* attention = as_attention(branch);
+  return attention ? attention->head_dim : as_mamba2(branch)->head_dim;
+}
+
 std::vector<ParameterSpec> HybridSpec::parameters(int64_t d_model) const {
   std::vector<ParameterSpec> list;
-  for (size_t b = 0; b < branches.size(); ++b) {
-    const std::string prefix = fmt::format("branches.{}.", b);
-    const AttentionSpec* attention = as_attention(*branches[b]);
-    for (ParameterSpec parameter : branches[b]->parameters(d_model)) {
-      if (attention && norm == HybridNorm::group && parameter.name == "out.weight")
-        list.push_back({.name = prefix + "norm.weight",
-                        .shape = {attention->value_dim},
-                        .init = {InitKind::constant, 1, 0},
-                        .decay = false});
-      parameter.name = prefix + parameter.name;
-      list.push_back(std::move(parameter));
-    }
-  }
+  for (size_t b = 0; b < branches.size(); ++b) append_branch(list, *this, b, d_model);
+  // λ vectors start as the Differential Transformer's; gates start at one half for every token
+  if (scale == HybridScale::diff)
+    list.push_back(
+        {.name = "lambda", .shape = {4, head_dim(*branches[1])}, .init = {InitKind::normal, 0.1, 0}, .decay = false});
+  if (scale == HybridScale::gate) list.push_back({.name = "gate.weight", .shape = {2, d_model}, .init = {}});
+  if (scale == HybridScale::alpha) list.push_back({.name = "alpha.weight", .shape = {1, d_model}, .init = {}});
+  if (output == HybridOutput::joint)
+    list.push_back({.name = "out.weight",
+                    .shape = {d_model, fused_width()},
+                    .init = matrix_init(fused_width()),
+                    .writes_residual = true});
   return list;
 }
 
 int64_t HybridSpec::paper_parameters(int64_t d_model) const {
-  return branches[0]->paper_parameters(d_model) + branches[1]->paper_parameters(d_model);
+  const int64_t both = branches[0]->paper_parameters(d_model) + branches[1]->paper_parameters(d_model);
+  const int64_t gates = scale == HybridScale::gate ? 2 : scale == HybridScale::alpha ? 1 : 0;
+  const int64_t separate = value_width(0) + value_width(1);
+  return both + d_model * (gates + (output == HybridOutput::joint ? fused_width() - separate : 0));
 }
 
 MixerFlops HybridSpec::flops_per_token(int64_t d_model, int64_t context) const {
@@ -48,18 +85,29 @@ CacheSize HybridSpec::cache(int64_t context) const {
           .paper_bytes_bf16 = a.paper_bytes_bf16 + b.paper_bytes_bf16};
 }
 
+template <class Choice>
+static const std::string& word(const std::vector<std::string>& words, Choice choice) {
+  return words[static_cast<size_t>(choice)];
+}
+
 nlohmann::json HybridSpec::canonical() const {
+  static const HybridSpec kDefaults;
   nlohmann::json json{{"kind", "hybrid"}, {"branches", {branches[0]->canonical(), branches[1]->canonical()}}};
-  if (norm != HybridNorm::group) json["norm"] = "none";
-  if (fusion != HybridFusion::subtract) json["fusion"] = "add";
+  if (norm != kDefaults.norm) json["norm"] = word(kHybridNorms, norm);
+  if (scale != kDefaults.scale) json["scale"] = word(kHybridScales, scale);
+  if (fusion != kDefaults.fusion) json["fusion"] = word(kHybridFusions, fusion);
+  if (value != kDefaults.value) json["value"] = word(kHybridValues, value);
+  if (output != kDefaults.output) json["output"] = word(kHybridOutputs, output);
+  if (scale == HybridScale::diff && lambda_init != kDefaults.lambda_init) json["lambda_init"] = lambda_init;
   return json;
 }
 
 std::string HybridSpec::to_yaml() const {
-  return fmt::format(
-      "{{kind: hybrid, branches: [{}, {}], norm: {}, scale: none, fusion: {}, value: separate, output: separate}}",
-      branches[0]->to_yaml(), branches[1]->to_yaml(), norm == HybridNorm::group ? "group" : "none",
-      fusion == HybridFusion::subtract ? "subtract" : "add");
+  return fmt::format("{{kind: hybrid, branches: [{}, {}], norm: {}, scale: {}{}, fusion: {}, value: {}, output: {}}}",
+                     branches[0]->to_yaml(), branches[1]->to_yaml(), word(kHybridNorms, norm),
+                     word(kHybridScales, scale),
+                     scale == HybridScale::diff ? fmt::format(", lambda_init: {}", lambda_init) : "",
+                     word(kHybridFusions, fusion), word(kHybridValues, value), word(kHybridOutputs, output));
 }
 
 static int64_t largest_divisor_up_to(int64_t value, int64_t limit) {
@@ -69,14 +117,14 @@ static int64_t largest_divisor_up_to(int64_t value, int64_t limit) {
 }
 
 // The paper's split: queries and keys of half the width, values of the full one; half the Mamba width.
-std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& scale) const {
+std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& size) const {
   auto spec = std::make_shared<HybridSpec>(*this);
   for (auto& branch : spec->branches) {
-    const auto whole = branch->at_scale(scale);
+    const auto whole = branch->at_scale(size);
     if (const AttentionSpec* attention = as_attention(*whole)) {
       auto half = std::make_shared<AttentionSpec>(*attention);
       half->heads = std::max<int64_t>(1, attention->heads / 2);
-      half->kv_heads = largest_divisor_up_to(half->heads, half->heads / scale.heads_per_kv_head);
+      half->kv_heads = largest_divisor_up_to(half->heads, half->heads / size.heads_per_kv_head);
       branch = half;
     } else if (const Mamba2Spec* mamba = as_mamba2(*whole)) {
       auto half = std::make_shared<Mamba2Spec>(*mamba);
@@ -85,50 +133,6 @@ std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& scale) c
     }
   }
   return spec;
-}
-
-// A word of the paper's design space: the first `supported` words work, the others are known and refused.
-static size_t supported_choice(YamlMap& map, const std::string& key, const std::vector<std::string>& words,
-                               size_t supported) {
-  const size_t index = map.choice(key, words, 0);
-  if (index < supported) return index;
-  std::string use = words[0];
-  for (size_t i = 1; i < supported; ++i) use += ", " + words[i];
-  map.problem_at(key, fmt::format("{}.{}: {} is not supported yet", map.path(), key, words[index]),
-                 "supported here: " + use, "no layer computes it yet");
-  return 0;
-}
-
-static std::shared_ptr<const MixerSpec> parse_branch(const YamlValue& value, int64_t d_model, bool gated_norm) {
-  auto branch = parse_mixer(value.as_map(), d_model);
-  if (!branch) return nullptr;
-  if (const Mamba2Spec* mamba = as_mamba2(*branch)) {
-    auto copy = std::make_shared<Mamba2Spec>(*mamba);
-    copy->gated_norm = gated_norm;
-    return copy;
-  }
-  if (as_attention(*branch)) return branch;
-  value.problem(fmt::format("{} is a {}", value.path(), branch->kind()), "use attention or mamba2",
-                "a hybrid's branches are plain mixers");
-  return nullptr;
-}
-
-std::shared_ptr<const MixerSpec> parse_hybrid(YamlMap& map, int64_t d_model) {
-  const size_t before = map.problems().list().size();
-  auto spec = std::make_shared<HybridSpec>();
-  spec->norm = supported_choice(map, "norm", {"group", "none"}, 2) == 0 ? HybridNorm::group : HybridNorm::none;
-  spec->fusion = supported_choice(map, "fusion", {"subtract", "add", "concat"}, 2) == 0 ? HybridFusion::subtract
-                                                                                        : HybridFusion::add;
-  supported_choice(map, "scale", {"none", "vector", "diff", "gate"}, 1);
-  supported_choice(map, "value", {"separate", "joint"}, 1);
-  supported_choice(map, "output", {"separate", "joint"}, 1);
-  const YamlValue list = map.value("branches");
-  const std::vector<YamlValue> items = list.as_sequence();
-  if (list.is_sequence() && items.size() != 2)
-    list.problem(fmt::format("{} has {} branches", list.path(), items.size()), "a hybrid block has exactly two");
-  for (size_t b = 0; b < std::min<size_t>(items.size(), 2); ++b)
-    spec->branches[b] = parse_branch(items[b], d_model, spec->norm == HybridNorm::group);
-  return map.problems().list().size() > before ? nullptr : spec;
 }
 
 }  // namespace hyscale::spec

@@ -1,12 +1,14 @@
 #include "core/mixers/mamba2/mamba2.h"
 
 #include "core/kernels/gemm.h"
+#include "core/kernels/repeat_heads.h"
 
 namespace hyscale::model {
 
 Mamba2Branch::Mamba2Branch(const spec::Mamba2Spec& spec, double norm_epsilon, const ParameterTable& parameters,
-                           const std::string& prefix)
+                           const std::string& prefix, SharedValue* shared)
     : spec_(spec),
+      shared_(shared),
       norm_epsilon_(norm_epsilon),
       in_weight_(parameters.at(prefix + "in.weight")),
       conv_weight_(parameters.at(prefix + "conv.weight")),
@@ -54,7 +56,7 @@ Tensor Mamba2Branch::forward(const Tensor& x, BatchShape shape, const Exec& exec
   y_ = arena.matrix(x.dtype(), tokens, spec_.d_ssm);
   if (norm_weight_ != nullptr) rstd_ = arena.tensor(x.dtype(), {tokens, spec_.norm_groups});
   const Tensor value = arena.matrix(x.dtype(), tokens, spec_.d_ssm);
-  kernels::gemm({.out = in_, .a = x, .b = in_weight_.weight, .transpose_b = true}, exec);
+  project_in(x, exec);
   kernels::causal_conv_silu(conv_args(), conv_, exec);
   saved_ = kernels::ssd_forward(shape_, scan_inputs(), y_, {}, exec);
   kernels::gated_rms_norm(norm_args(), value, rstd_, exec);
@@ -81,19 +83,59 @@ void Mamba2Branch::backward(const Tensor& x, const Tensor& dvalue, const Tensor&
                         exec);
   kernels::causal_conv_silu_backward(conv_args(), dconv, conv_part(din), conv_weight_.gradient, conv_bias_.gradient,
                                      exec);
-  kernels::gemm({.out = in_weight_.gradient, .a = din, .b = x, .transpose_a = true, .accumulate = true}, exec);
-  kernels::gemm({.out = dx, .a = din, .b = in_weight_.weight, .accumulate = accumulate}, exec);
+  project_in_backward(x, din, dx, accumulate, exec);
+}
+
+// z | x | B | C | dt is one product; without an x of its own, z and B | C | dt are one each.
+std::array<Mamba2Branch::Columns, 2> Mamba2Branch::projected() const {
+  if (spec_.own_value) return {{{.begin = 0, .row = 0, .count = spec_.in_width()}, {}}};
+  const int64_t s = spec_.d_ssm;
+  return {{{.begin = 0, .row = 0, .count = s}, {.begin = 2 * s, .row = s, .count = spec_.in_width() - 2 * s}}};
+}
+
+void Mamba2Branch::project_in(const Tensor& x, const Exec& exec) {
+  for (const Columns& part : projected())
+    if (part.count > 0)
+      kernels::gemm({.out = in_.slice(1, part.begin, part.count),
+                     .a = x,
+                     .b = in_weight_.weight.slice(0, part.row, part.count),
+                     .transpose_b = true},
+                    exec);
+  if (!spec_.own_value)
+    kernels::repeat_heads({.out = value_part(in_), .x = shared_->rows, .kv_heads = shared_->kv_heads}, exec);
+}
+
+void Mamba2Branch::project_in_backward(const Tensor& x, const Tensor& din, const Tensor& dx, bool accumulate,
+                                       const Exec& exec) {
+  for (const Columns& part : projected()) {
+    if (part.count == 0) continue;
+    const Tensor columns = din.slice(1, part.begin, part.count);
+    kernels::gemm({.out = in_weight_.gradient.slice(0, part.row, part.count),
+                   .a = columns,
+                   .b = x,
+                   .transpose_a = true,
+                   .accumulate = true},
+                  exec);
+    kernels::gemm({.out = dx,
+                   .a = columns,
+                   .b = in_weight_.weight.slice(0, part.row, part.count),
+                   .accumulate = accumulate || part.begin > 0},
+                  exec);
+  }
+  if (!spec_.own_value)
+    kernels::sum_heads({.dx = shared_->gradient, .dout = value_part(din), .kv_heads = shared_->kv_heads}, exec);
 }
 
 std::unique_ptr<Branch> make_mamba2_branch(const spec::MixerSpec& spec, const MixerContext& context,
-                                           const ParameterTable& parameters, const std::string& prefix) {
+                                           const ParameterTable& parameters, const std::string& prefix,
+                                           SharedValue* shared) {
   return std::make_unique<Mamba2Branch>(dynamic_cast<const spec::Mamba2Spec&>(spec), context.norm_epsilon, parameters,
-                                        prefix);
+                                        prefix, shared);
 }
 
 std::unique_ptr<Mixer> make_mamba2(const spec::MixerSpec& spec, const MixerContext& context,
                                    const ParameterTable& parameters, const std::string& prefix) {
-  return ProjectedBranch::alone(make_mamba2_branch(spec, context, parameters, prefix), parameters, prefix);
+  return make_projected_branch(make_mamba2_branch(spec, context, parameters, prefix), parameters, prefix);
 }
 
 }  // namespace hyscale::model

@@ -14,7 +14,7 @@ namespace hyscale::model {
 class Mamba2Branch final : public Branch {
  public:
   Mamba2Branch(const spec::Mamba2Spec& spec, double norm_epsilon, const ParameterTable& parameters,
-               const std::string& prefix);
+               const std::string& prefix, SharedValue* shared);
   int64_t value_width() const override { return spec_.d_ssm; }
   Tensor forward(const Tensor& x, BatchShape shape, const Exec& exec) override;
   void backward(const Tensor& x, const Tensor& dvalue, const Tensor& dx, bool accumulate, const Exec& exec) override;
@@ -29,11 +29,21 @@ class Mamba2Branch final : public Branch {
   Tensor c_part(const Tensor& row) const { return row.slice(1, spec_.d_ssm + group_width(), group_width()); }
   int64_t group_width() const { return spec_.groups * spec_.d_state; }
 
+  Tensor value_part(const Tensor& row) const { return row.slice(1, spec_.d_ssm, spec_.d_ssm); }  // x before it
+
+  /// Columns of a row z | x | B | C | dt that rows of in.weight project to.
+  struct Columns {
+    int64_t begin = 0, row = 0, count = 0;
+  };
+  std::array<Columns, 2> projected() const;
+  void project_in(const Tensor& x, const Exec& exec);
+  void project_in_backward(const Tensor& x, const Tensor& din, const Tensor& dx, bool accumulate, const Exec& exec);
   kernels::CausalConvArgs conv_args() const;
   kernels::SsdInputs scan_inputs() const;
   kernels::GatedRmsNormArgs norm_args() const;
 
   const spec::Mamba2Spec spec_;
+  SharedValue* const shared_;  // null: x is projected here
   const double norm_epsilon_;
   const Parameter &in_weight_, &conv_weight_, &conv_bias_, &dt_bias_, &a_log_, &d_;
   const Parameter* norm_weight_;  // null: the gate alone

@@ -20,7 +20,7 @@ std::vector<ParameterSpec> Mamba2Spec::parameters(int64_t d_model) const {
   const Init dt{InitKind::inverse_softplus_log_uniform, dt_init[0], dt_init[1]};
   const Init a{InitKind::log_of_uniform, a_init[0], a_init[1]};
   std::vector<ParameterSpec> list{
-      {.name = "in.weight", .shape = {in_width(), d_model}, .init = matrix_init(d_model)},
+      {.name = "in.weight", .shape = {in_rows(), d_model}, .init = matrix_init(d_model)},
       {.name = "conv.weight", .shape = {conv_width(), conv}, .init = {InitKind::uniform, -bound, bound}},
       {.name = "conv.bias", .shape = {conv_width()}, .init = {InitKind::uniform, -bound, bound}, .decay = false},
       {.name = "dt_bias", .shape = {heads()}, .init = dt, .decay = false},
@@ -35,7 +35,7 @@ std::vector<ParameterSpec> Mamba2Spec::parameters(int64_t d_model) const {
 
 // d (2s + 2n + m) + s (c + d) + 2m: the convolution over B and C is not counted there.
 int64_t Mamba2Spec::paper_parameters(int64_t d_model) const {
-  return d_model * in_width() + d_ssm * (conv + d_model) + 2 * heads();
+  return d_model * in_rows() + d_ssm * (conv + d_model) + 2 * heads();
 }
 
 // Multiply-adds count 2 FLOPs. s = d_ssm, n = d_state, g = groups; a pair is a token and an earlier one of its chunk or

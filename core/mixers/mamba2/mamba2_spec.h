@@ -11,7 +11,8 @@ namespace hyscale::spec {
 /// dt_bias), then the gated norm RMSNorm(y · silu(z)) over d_ssm / norm_groups, then the out-projection.
 ///
 /// Parameters, in this order:
-///   in.weight   [2·d_ssm + 2·groups·d_state + heads, d_model]   rows z | x | B | C | dt
+///   in.weight   [2·d_ssm + 2·groups·d_state + heads, d_model]   rows z | x | B | C | dt; without
+///                                                               `own_value` there is no x
 ///   conv.weight [d_ssm + 2·groups·d_state, conv]                oldest tap first
 ///   conv.bias   [d_ssm + 2·groups·d_state]
 ///   dt_bias [heads], a_log [heads], d [heads]
@@ -27,11 +28,13 @@ struct Mamba2Spec final : MixerSpec {
   int64_t norm_groups = 1;
   std::array<double, 2> a_init{0.01, 2.0};    // A starts uniform in it (arXiv 2510.04800, App. D)
   std::array<double, 2> dt_init{1e-3, 1e-1};  // dt starts log-uniform in it
+  bool own_value = true;   // false: x is the value of a hybrid's attention branch (`value: joint`); no key of its own
   bool gated_norm = true;  // false: y · silu(z) alone (a hybrid's branch under `norm: none`); no key of its own
 
   int64_t heads() const { return d_ssm / head_dim; }
   int64_t conv_width() const { return d_ssm + 2 * groups * d_state; }
-  int64_t in_width() const { return 2 * d_ssm + 2 * groups * d_state + heads(); }
+  int64_t in_width() const { return 2 * d_ssm + 2 * groups * d_state + heads(); }  // of z | x | B | C | dt
+  int64_t in_rows() const { return own_value ? in_width() : in_width() - d_ssm; }  // of in.weight
 
   std::string_view kind() const override { return "mamba2"; }
   std::vector<ParameterSpec> parameters(int64_t d_model) const override;
