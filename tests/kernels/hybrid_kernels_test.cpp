@@ -88,11 +88,11 @@ TEST_P(ScaleRows, BackwardWorksInPlaceAndOnAnyNumberOfThreads) {
   EXPECT_DOUBLE_EQ(gradients[0][5], factor_at(factor_, 0, 5) * dout_.tensor().as<double>()[5]);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kernels, ScaleRows, ::testing::Values(Shape{}, Shape{1, kChannels}, Shape{kTokens, 1}, Shape{1, 1}),
-    [](const auto& shape) {
-      return std::vector<std::string>{"NoFactor", "PerChannel", "PerToken", "OneForAll"}[shape.index];
-    });
+static std::string name_of(const ::testing::TestParamInfo<Shape>& info) {
+  return std::vector<std::string>{"NoFactor", "PerChannel", "PerToken", "OneForAll"}[info.index];
+}
+INSTANTIATE_TEST_SUITE_P(Kernels, ScaleRows,
+                         ::testing::Values(Shape{}, Shape{1, kChannels}, Shape{kTokens, 1}, Shape{1, 1}), name_of);
 
 TEST(ScaleRows, RefusesAFactorThatStandsForNothing) {
   const OwnedTensor x = random_tensor(DType::f32, {4, 6}, 1), factor = random_tensor(DType::f32, {2, 6}, 1);
