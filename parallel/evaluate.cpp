@@ -83,6 +83,7 @@ void prepare(const EvalOptions& options, World& world, Evaluation& e) {
   e.data.emplace(config.data, spec::store_directory(options.store));
   e.identity = identify(std::move(config), e.data->manifest().identity);
   e.plan.context = options.context > 0 ? options.context : e.identity.config.model.context;
+  e.plan.documents_apart = !e.identity.config.data.cross_document;
   e.plan.micro_batch = options.micro_batch > 0 ? options.micro_batch : usual_micro_batch(e.plan.context);
   if (world.ranks().rank() == 0) e.checkpoint = open_checkpoint(options, e);
   set_threads(options.threads, world.local_ranks(), {});

@@ -8,6 +8,7 @@
 #include "core/base/process.h"
 #include "core/spec/accounting.h"
 #include "core/tensor/collective.h"
+#include "parallel/batch_buffer.h"
 #include "parallel/gemm_yardstick.h"
 #include "parallel/train_state.h"
 
@@ -21,26 +22,35 @@ void fill_random(const Tensor& tokens, int64_t vocabulary, std::mt19937_64& rand
   std::generate_n(tokens.as<int32_t>(), tokens.numel(), [&] { return any(random); });
 }
 
+/// Documents of a quarter of the context on average.
+void fill_documents(const Tensor& document_begins, std::mt19937_64& random) {
+  const auto begins = document_begins.view<int32_t, 2>();
+  std::bernoulli_distribution ends(std::min(1.0, 4.0 / static_cast<double>(begins.extent(1))));
+  for (int64_t row = 0; row < begins.extent(0); ++row)
+    for (int64_t t = 0; t < begins.extent(1); ++t)
+      begins(row, t) = t == 0 ? 0 : ends(random) ? static_cast<int32_t>(t) : begins(row, t - 1);
+}
+
 class Bench {
  public:
   Bench(const spec::RunConfig& config, const TrainBenchPlan& plan)
       : plan_(plan),
         learning_rate_(config.train.optimizer.lr),
         state_(config, self_),
-        inputs_(DType::i32, {plan.micro_batch, config.model.context}),
-        targets_(DType::i32, {plan.micro_batch, config.model.context}),
+        buffer_(plan.micro_batch, config.model.context, !config.data.cross_document),
         scale_(1.0 / static_cast<double>(plan.batch_sequences * config.model.context)) {
     std::mt19937_64 random(0);
-    fill_random(inputs_, config.model.vocabulary, random);
-    fill_random(targets_, config.model.vocabulary, random);
+    const model::TokenBatch batch = buffer_.first(plan.micro_batch);
+    fill_random(batch.inputs, config.model.vocabulary, random);
+    fill_random(batch.targets, config.model.vocabulary, random);
+    if (!batch.document_begins.empty()) fill_documents(batch.document_begins, random);
     state_.initialise(config.train.seed);
   }
   double step() {
     const double begin = now();
     for (int64_t row = 0; row < plan_.batch_sequences; row += plan_.micro_batch) {
       const int64_t rows = std::min(plan_.micro_batch, plan_.batch_sequences - row);
-      state_.model().forward_backward({inputs_.tensor().slice(0, 0, rows), targets_.tensor().slice(0, 0, rows)},
-                                      scale_);
+      state_.model().forward_backward(buffer_.first(rows), scale_);
     }
     state_.optimizer().step(++step_, learning_rate_);
     return now() - begin;
@@ -55,7 +65,7 @@ class Bench {
   double learning_rate_;
   SelfCollective self_;
   TrainState state_;
-  OwnedTensor inputs_, targets_;
+  BatchBuffer buffer_;
   double scale_;
   int64_t step_ = 0;
 };

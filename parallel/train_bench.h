@@ -36,9 +36,10 @@ struct TrainBench {
   double share() const { return rate() / gemm_rate(); }
 };
 
-/// Trains on random tokens, on the OpenMP threads of this process. After each step it measures what this machine gives
-/// to plain matrix products (GemmYardstick), so that both figures see the same clocks and the same neighbours.
-/// `done(step)` is called after each step, warm-up included.
+/// Trains on random tokens (with data.cross_document: false in documents of a quarter of the context on average), on
+/// the OpenMP threads of this process. After each step it measures what this machine gives to plain matrix products
+/// (GemmYardstick), so that both figures see the same clocks and the same neighbours. `done(step)` is called after each
+/// step, warm-up included.
 TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan, const std::function<void(int)>& done);
 
 /// The entry below which a share `p` of `values` lies (nearest rank); `values` not empty, 0 ≤ p ≤ 1.

@@ -28,8 +28,7 @@ Trainer::Trainer(const RunIdentity& identity, const data::Mixture& data, TrainSt
       stop_(stop),
       clock_(clock),
       batches_(data.plan(identity.config.model.context, batch_sequences(identity.config), identity.config.data.seed)),
-      inputs_(DType::i32, {plan_.micro_batch, identity.config.model.context}),
-      targets_(DType::i32, {plan_.micro_batch, identity.config.model.context}),
+      buffer_(plan_.micro_batch, identity.config.model.context, !identity.config.data.cross_document),
       next_checkpoint_(clock.steady_seconds() + kCheckpointSeconds) {}
 
 StopReason Trainer::run(int64_t step, bool checkpoint_first) {
@@ -72,8 +71,8 @@ double Trainer::forward_backward() {
   double nll = 0;
   for (int64_t row = 0; row < sequences; row += plan_.micro_batch) {
     const int64_t rows = std::min(plan_.micro_batch, sequences - row);
-    const model::TokenBatch batch{inputs_.tensor().slice(0, 0, rows), targets_.tensor().slice(0, 0, rows)};
-    data::fill_batch(data_.corpora(), batches_, step_, first + row, batch.inputs, batch.targets);
+    const model::TokenBatch batch = buffer_.first(rows);
+    data::fill_batch(data_.corpora(), batches_, step_, first + row, batch.inputs, batch.targets, batch.document_begins);
     nll += state_.model().forward_backward(batch, scale);
   }
   ranks_.all_reduce_sum(std::span(&nll, 1));
@@ -118,9 +117,10 @@ void Trainer::evaluate() {
   const auto alive = [this] {
     if (recorder_ != nullptr) recorder_->alive(fmt::format("step {}: validating", step_));
   };
-  storage::EvalRow row =
-      validate(state_.model(), data_, {.context = identity_.config.model.context, .micro_batch = plan_.micro_batch},
-               ranks_, alive);
+  const ValidationPlan validation_plan{.context = identity_.config.model.context,
+                                       .micro_batch = plan_.micro_batch,
+                                       .documents_apart = !identity_.config.data.cross_document};
+  storage::EvalRow row = validate(state_.model(), data_, validation_plan, ranks_, alive);
   row.step = step_;
   row.tokens = step_ * identity_.config.train.batch_tokens;
   if (recorder_ == nullptr) return;

@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/data/mixture.h"
+#include "parallel/batch_buffer.h"
 #include "parallel/recorder.h"
 #include "parallel/run_identity.h"
 #include "parallel/stop_request.h"
@@ -57,10 +58,10 @@ class Trainer {
   StopRequest& stop_;
   const Clock& clock_;
   data::BatchPlan batches_;
-  OwnedTensor inputs_, targets_;  // i32 [micro_batch, context]
-  int64_t step_ = 0;              // completed
-  int64_t saved_ = -1;            // step of the newest checkpoint of this attempt
-  double next_checkpoint_ = 0;    // steady seconds
+  BatchBuffer buffer_;
+  int64_t step_ = 0;            // completed
+  int64_t saved_ = -1;          // step of the newest checkpoint of this attempt
+  double next_checkpoint_ = 0;  // steady seconds
 };
 
 }  // namespace hyscale::parallel

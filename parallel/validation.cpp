@@ -4,6 +4,8 @@
 #include <numbers>
 #include <vector>
 
+#include "parallel/batch_buffer.h"
+
 namespace hyscale::parallel {
 namespace {
 
@@ -17,14 +19,14 @@ WindowSums own_windows(model::Model& model, const data::Corpus& corpus, Validati
   const int64_t context = plan.context, micro_batch = plan.micro_batch;
   const int64_t windows = data::validation_windows(corpus, context);
   const int64_t begin = windows * ranks.rank() / ranks.size(), end = windows * (ranks.rank() + 1) / ranks.size();
-  const OwnedTensor inputs(DType::i32, {micro_batch, context}), targets(DType::i32, {micro_batch, context});
+  const BatchBuffer buffer(micro_batch, context, plan.documents_apart);
   const OwnedTensor nll(DType::f32, {micro_batch, context});
   WindowSums sums{std::vector<double>(static_cast<size_t>(windows)), std::vector<double>(static_cast<size_t>(windows))};
   for (int64_t window = begin; window < end; window += micro_batch) {
     const int64_t rows = std::min(micro_batch, end - window);
-    const model::TokenBatch batch{inputs.tensor().slice(0, 0, rows), targets.tensor().slice(0, 0, rows)};
+    const model::TokenBatch batch = buffer.first(rows);
     const Tensor losses = nll.tensor().slice(0, 0, rows);
-    data::fill_validation(corpus, window, batch.inputs, batch.targets);
+    data::fill_validation(corpus, window, batch.inputs, batch.targets, batch.document_begins);
     model.token_nll(batch, losses);
     const auto loss = losses.view<float, 2>();
     const auto target = batch.targets.view<int32_t, 2>();

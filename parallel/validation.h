@@ -12,6 +12,7 @@ namespace hyscale::parallel {
 struct ValidationPlan {
   int64_t context = 0;      // tokens of a window
   int64_t micro_batch = 1;  // windows of one forward pass on one rank
+  bool documents_apart = false;
 };
 
 /// Mean loss over every target of the validation split, cut into windows of `context` tokens that share the ranks;

@@ -75,6 +75,22 @@ int64_t Corpus::document_begin(bool validation, int64_t document) const {
   return static_cast<int64_t>(split(validation).documents.at(document));
 }
 
+void Corpus::document_begins(bool validation, int64_t begin, std::span<int32_t> out) const {
+  int64_t before = 0, after = documents(validation);  // the document of `begin`: the last that begins by then
+  while (after - before > 1) {
+    const int64_t middle = (before + after) / 2;
+    (document_begin(validation, middle) <= begin ? before : after) = middle;
+  }
+  int32_t first = 0;
+  for (size_t i = 0; i < out.size(); ++i) {
+    for (; before + 1 < documents(validation) &&
+           document_begin(validation, before + 1) <= begin + static_cast<int64_t>(i);
+         ++before)
+      first = static_cast<int32_t>(i);
+    out[i] = first;
+  }
+}
+
 void Corpus::verify() const {
   const CorpusFiles files{manifest_.directory};
   const uint32_t width = token_width(manifest_.vocabulary);
@@ -119,8 +135,12 @@ std::vector<double> BatchPlan::epochs(int64_t steps) const {
   return epochs;
 }
 
+static std::span<int32_t> row_of(const Tensor& tensor, int64_t row) {
+  return {&tensor.view<int32_t, 2>()(row, 0), static_cast<size_t>(tensor.extent(1))};
+}
+
 void fill_batch(std::span<const Corpus> corpora, const BatchPlan& plan, int64_t step, int64_t row_begin,
-                const Tensor& inputs, const Tensor& targets) {
+                const Tensor& inputs, const Tensor& targets, const Tensor& document_begins) {
   const auto in = inputs.view<int32_t, 2>(), out = targets.view<int32_t, 2>();
   expect_shape("inputs", inputs, {in.extent(0), plan.context()});
   expect_shape("targets", targets, {in.extent(0), plan.context()});
@@ -131,6 +151,8 @@ void fill_batch(std::span<const Corpus> corpora, const BatchPlan& plan, int64_t 
     corpora[place.corpus].read(false, place.begin, window);
     std::copy_n(window.begin(), context, &in(row, 0));
     std::copy_n(window.begin() + 1, context, &out(row, 0));
+    if (!document_begins.empty())
+      corpora[place.corpus].document_begins(false, place.begin, row_of(document_begins, row));
   }
 }
 
@@ -138,7 +160,8 @@ int64_t validation_windows(const Corpus& corpus, int64_t context) {
   return (corpus.size(true) - 1 + context - 1) / context;
 }
 
-void fill_validation(const Corpus& corpus, int64_t window_begin, const Tensor& inputs, const Tensor& targets) {
+void fill_validation(const Corpus& corpus, int64_t window_begin, const Tensor& inputs, const Tensor& targets,
+                     const Tensor& document_begins) {
   const auto in = inputs.view<int32_t, 2>(), out = targets.view<int32_t, 2>();
   const int64_t context = in.extent(1);
   expect_shape("targets", targets, {in.extent(0), context});
@@ -148,6 +171,7 @@ void fill_validation(const Corpus& corpus, int64_t window_begin, const Tensor& i
     const int64_t there = std::clamp<int64_t>(corpus.size(true) - 1 - begin, 0, context);  // targets
     std::fill_n(&in(row, 0), context, 0);
     std::fill_n(&out(row, 0), context, -1);
+    if (!document_begins.empty()) corpus.document_begins(true, begin, row_of(document_begins, row));
     if (there == 0) continue;
     corpus.read(true, begin, std::span(window).first(static_cast<size_t>(there) + 1));
     std::copy_n(window.begin(), there, &in(row, 0));

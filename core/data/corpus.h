@@ -39,6 +39,9 @@ class Corpus {
   int64_t documents(bool validation) const { return split(validation).documents.size() - 1; }
   /// First token (its BOS) of a document; of `documents(validation)`, the split's size.
   int64_t document_begin(bool validation, int64_t document) const;
+  /// For each of the tokens [begin, begin + out.size()) of a split the index, among these, of the first token of its
+  /// document: 0 for a document that began before them.
+  void document_begins(bool validation, int64_t begin, std::span<int32_t> out) const;
   /// Reads every byte: throws DamagedFile when tokens or offsets are not the ones that were written.
   void verify() const;
 
@@ -91,15 +94,16 @@ class BatchPlan {
 };
 
 /// Fills inputs and targets (i32 [rows, context], on the CPU) with sequences row_begin … of a step. `corpora` in the
-/// order of the plan.
+/// order of the plan. `document_begins`, alike, is filled where it is not empty.
 void fill_batch(std::span<const Corpus> corpora, const BatchPlan& plan, int64_t step, int64_t row_begin,
-                const Tensor& inputs, const Tensor& targets);
+                const Tensor& inputs, const Tensor& targets, const Tensor& document_begins = {});
 
 /// Validation windows are the split cut front to back into windows of context tokens; the last may be short (its
 /// missing inputs are 0 and missing targets -1), so that every token but the first is a target exactly once.
 int64_t validation_windows(const Corpus& corpus, int64_t context);
 /// Fills inputs and targets (i32 [rows, context], on the CPU) with windows window_begin …; rows beyond the last window
-/// are all missing.
-void fill_validation(const Corpus& corpus, int64_t window_begin, const Tensor& inputs, const Tensor& targets);
+/// are all missing. `document_begins`, alike, is filled where it is not empty.
+void fill_validation(const Corpus& corpus, int64_t window_begin, const Tensor& inputs, const Tensor& targets,
+                     const Tensor& document_begins = {});
 
 }  // namespace hyscale::data

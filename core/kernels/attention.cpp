@@ -21,6 +21,7 @@ void check_attention(const AttentionArgs& a) {
   expect_shape("attention v", a.v, {sequences, length, kv_heads, a.v.extent(3)});
   expect_shape("attention out", a.out, {sequences, length, heads, a.v.extent(3)});
   expect_shape("attention lse", a.lse, {sequences, heads, length});
+  check_documents(a.document_begins, sequences, length);
 }
 
 // Running maximum and sum of one tile of queries, before the division.
@@ -30,11 +31,17 @@ struct OnlineSoftmax {
   T sum[kQueryTile];
 };
 
-// Turns scores into weights relative to the new maximum and shrinks what was gathered under the old one.
+// Turns scores into weights relative to the new maximum and shrinks what was gathered under the old one. A row that
+// sees nothing of this tile weighs nothing: its maximum would be a masked score, whose product with `scale` is rounded
+// by far more than an exponential forgives.
 template <class T>
 static void update_row(T* row, T scale, T& top, T& sum, T* out, int64_t value_dim) {
-  const T old = top;
-  top = std::max(top, largest(row, kKeyTile) * scale);
+  const T most = largest(row, kKeyTile), old = top;
+  if (most == static_cast<T>(kMasked)) {
+    std::fill_n(row, kKeyTile, T(0));
+    return;
+  }
+  top = std::max(top, most * scale);
   Vec<T> gathered{};
   for (int64_t c = 0; c < kKeyTile; c += kLanes<T>) {
     const Vec<T> e = exp(load(row + c) * scale - top);
@@ -82,10 +89,11 @@ static void attend(const AttentionArgs& a, const TurnedKeys<T>& keys, int64_t se
   std::fill_n(softmax.top, rows, static_cast<T>(2 * kMasked));
   std::fill_n(softmax.sum, rows, T(0));
   bool first = true;
-  for_each_key_tile(query, rows, a.mask, [&](const ScoreTile& tile) {
+  const SequenceMask mask = mask_of(a, sequence);
+  for_each_key_tile(query, rows, mask, [&](const ScoreTile& tile) {
     const Arena::Scope of_tile(arena);
     score_tile<T>(tile, {q.data, q.stride(0), q.stride(1)}, q.extent(1), keys_turned, scores);
-    mask_scores(scores, tile, a.mask);
+    mask_scores(scores, tile, mask);
     for (int64_t r = 0; r < rows; ++r)
       update_row(scores + r * kKeyTile, static_cast<T>(a.scale), softmax.top[r], softmax.sum[r], sums[r],
                  first ? 0 : width);

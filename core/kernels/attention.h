@@ -5,8 +5,8 @@
 
 namespace hyscale::kernels {
 
-/// Which keys a query sees: itself and what stands before it; with window > 0 only the last `window` of those and the
-/// first `sinks` of the sequence.
+/// Which keys a query sees: itself and what stands before it in its document; with window > 0 only the last `window` of
+/// those and the first `sinks` of its document.
 struct CausalMask {
   int64_t window = 0;
   int64_t sinks = 0;
@@ -24,6 +24,7 @@ struct AttentionArgs {
   Tensor v;    // [sequences, length, kv_heads, value_dim]
   double scale = 1;
   CausalMask mask;
+  Tensor document_begins{};  // see documents.h
 };
 /// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
 void attention(const AttentionArgs& args, const Exec& exec);

@@ -77,7 +77,7 @@ static Rows<const T> constant(Rows<T> rows) {
 
 template <class T>
 static void backward_queries(const HeadViews<T>& h, const KeyHead<T>& key_head, int64_t query, int64_t rows, T scale,
-                             CausalMask mask) {
+                             const SequenceMask& mask) {
   Arena& arena = thread_arena();
   const Arena::Scope scope(arena);
   const auto q = read_only(part(h.q, 0, query, rows)), dout = read_only(part(h.dout, 0, query, rows));
@@ -133,7 +133,7 @@ void attention_backward(const AttentionBackwardArgs& args, const Exec& exec) {
         const HeadViews<T> views = views_of<T>(args, sequence, head, kv_head);
         for (int64_t query = 0; query < length; query += kQueryTile)
           backward_queries(views, key_head, query, std::min(kQueryTile, length - query), static_cast<T>(saved.scale),
-                           saved.mask);
+                           mask_of(saved, sequence));
       }
       copy_out(key_head.dk, head_of<T>(args.dk, sequence, kv_head));
       copy_out(key_head.dv, head_of<T>(args.dv, sequence, kv_head));

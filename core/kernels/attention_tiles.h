@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/kernels/attention.h"
+#include "core/kernels/documents.h"
 #include "core/kernels/matrix_view.h"
 #include "core/kernels/small_product.h"
 
@@ -13,8 +14,7 @@ namespace hyscale::kernels {
 inline constexpr int64_t kQueryTile = 64;
 inline constexpr int64_t kKeyTile = 64;
 
-/// A score no softmax notices. Finite, so that a row without a visible key in one tile stays a number; what such a row
-/// adds is rescaled to 0 by the first real score (every query sees itself).
+/// A score no softmax notices, in a row with a real one.
 inline constexpr double kMasked = -1e30;
 
 /// Queries [query, query + rows) against keys [key, key + cols).
@@ -23,27 +23,40 @@ struct ScoreTile {
   int64_t key = 0, cols = 0;
 };
 
-/// Calls fn(tile) for every tile of keys that a tile of queries sees anything of, keys ascending.
+/// The mask of one sequence.
+struct SequenceMask {
+  CausalMask rule;
+  DocumentBegins documents;
+};
+inline SequenceMask mask_of(const AttentionArgs& args, int64_t sequence) {
+  return {args.mask, DocumentBegins(args.document_begins, sequence)};
+}
+
+/// Calls fn(tile) for every tile of keys that a tile of queries sees anything of, keys ascending. The first query's
+/// document decides: no later query sees further back, but for sinks of documents that begin within the queries.
 template <class F>
-void for_each_key_tile(int64_t query, int64_t rows, CausalMask mask, F&& fn) {
-  const int64_t end = query + rows;
-  const int64_t first = mask.window > 0 ? std::max<int64_t>(0, query - mask.window + 1) : 0;
-  for (int64_t key = 0; key < end; key += kKeyTile)
-    if (key + kKeyTile > first || key < mask.sinks) fn(ScoreTile{query, rows, key, std::min(kKeyTile, end - key)});
+void for_each_key_tile(int64_t query, int64_t rows, const SequenceMask& mask, F&& fn) {
+  const int64_t end = query + rows, document = mask.documents.begin(query);
+  const int64_t first = mask.rule.window > 0 ? std::max(document, query - mask.rule.window + 1) : document;
+  for (int64_t key = document / kKeyTile * kKeyTile; key < end; key += kKeyTile)
+    if (key + kKeyTile > first || key < document + mask.rule.sinks)
+      fn(ScoreTile{query, rows, key, std::min(kKeyTile, end - key)});
 }
 
 /// Overwrites the scores that a query must not see, and the columns from `cols` to kKeyTile.
 template <class T>
-void mask_scores(T* scores, const ScoreTile& tile, CausalMask mask) {
+void mask_scores(T* scores, const ScoreTile& tile, const SequenceMask& mask) {
   const T masked = static_cast<T>(kMasked);
   for (int64_t r = 0; r < tile.rows; ++r) {
     T* row = scores + r * kKeyTile;
     const int64_t query = tile.query + r;
     const int64_t seen_end = std::clamp<int64_t>(query + 1 - tile.key, 0, tile.cols);
     std::fill(row + seen_end, row + kKeyTile, masked);
-    if (mask.window == 0) continue;
-    const int64_t gap_begin = std::clamp<int64_t>(mask.sinks - tile.key, 0, seen_end);
-    const int64_t gap_end = std::clamp<int64_t>(query - mask.window + 1 - tile.key, 0, seen_end);
+    const int64_t document = mask.documents.begin(query) - tile.key;
+    if (document > 0) std::fill(row, row + std::min(document, seen_end), masked);
+    if (mask.rule.window == 0) continue;
+    const int64_t gap_begin = std::clamp<int64_t>(document + mask.rule.sinks, 0, seen_end);
+    const int64_t gap_end = std::clamp<int64_t>(query - mask.rule.window + 1 - tile.key, 0, seen_end);
     if (gap_begin < gap_end) std::fill(row + gap_begin, row + gap_end, masked);
   }
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/cpu_only.h"
+#include "core/kernels/documents.h"
 #include "core/kernels/vector_math.h"
 #include "core/kernels/with_constant.h"
 #include "core/tensor/parallel_for.h"
@@ -88,6 +89,7 @@ void check(const CausalConvArgs& args, std::initializer_list<const Tensor*> like
   if (args.sequences < 1 || args.u.extent(0) % args.sequences != 0)
     throw ShapeError("causal_conv: " + args.u.describe() + " does not hold " + std::to_string(args.sequences) +
                      " sequences of one length");
+  check_documents(args.document_begins, args.sequences, args.u.extent(0) / args.sequences);
   expect_shape("causal_conv weight", args.weight, {channels, args.weight.extent(1)});
   expect_shape("causal_conv bias", args.bias, {channels});
   for (const Tensor* one : like_u) {
@@ -114,7 +116,10 @@ void forward(const CausalConvArgs& args, const View<T, 2>& out) {
   for_each_block(args.sequences, u.extent(1), [&](int64_t sequence, int64_t first, int64_t count) {
     for (int64_t c = first; c < first + count; c += kLanes<T>) {
       const int64_t lanes = std::min(kLanes<T>, first + count - c);
-      forward_lanes<T, W>(u, out, sequence * length, length, c, lanes, Taps<T>(weight, bias, c, lanes));
+      const Taps<T> taps(weight, bias, c, lanes);
+      DocumentBegins(args.document_begins, sequence).for_each(length, [&](int64_t begin, int64_t tokens) {
+        forward_lanes<T, W>(u, out, sequence * length + begin, tokens, c, lanes, taps);
+      });
     }
   });
 }
@@ -132,7 +137,10 @@ void backward(const CausalConvArgs& args, const Tensor& dout, const Tensor& du, 
     for (int64_t c = first; c < first + count; c += kLanes<T>) {
       const int64_t lanes = std::min(kLanes<T>, first + count - c);
       Vec<T> dtaps[W + 1]{};
-      backward_lanes<T, W>(u, dy, dx, sequence * length, length, c, lanes, Taps<T>(weight, bias, c, lanes), dtaps);
+      const Taps<T> taps(weight, bias, c, lanes);
+      DocumentBegins(args.document_begins, sequence).for_each(length, [&](int64_t begin, int64_t tokens) {
+        backward_lanes<T, W>(u, dy, dx, sequence * length + begin, tokens, c, lanes, taps, dtaps);
+      });
       for (int64_t i = 0; i < lanes; ++i)
         for (int64_t k = 0; k <= W; ++k) parts(sequence, c + i, k) = dtaps[k][i];
     }

@@ -7,12 +7,14 @@ namespace hyscale::kernels {
 
 /// Causal depthwise convolution with silu, as in Mamba-2 (Dao & Gu 2024):
 ///   pre_t = bias + Σ_k weight[:, k] · u_{t - width + 1 + k},  out_t = silu(pre_t)
-/// Tokens before a sequence's first count as 0. Rows are sequence-major and may be windows on wider rows. f32 or f64.
+/// Tokens before a document's first count as 0, so a sequence's tokens see nothing of the sequence before it. Rows are
+/// sequence-major and may be windows on wider rows. f32 or f64.
 struct CausalConvArgs {
   int64_t sequences = 0;
-  Tensor u;       // [tokens, channels], tokens a multiple of sequences
-  Tensor weight;  // [channels, width]   oldest tap first; width 1 … 8
-  Tensor bias;    // [channels]
+  Tensor u;                  // [tokens, channels], tokens a multiple of sequences
+  Tensor weight;             // [channels, width]   oldest tap first; width 1 … 8
+  Tensor bias;               // [channels]
+  Tensor document_begins{};  // see documents.h
 };
 
 /// out [tokens, channels] written; overlaps no input. Throws ShapeError, also for a width above 8, and ConfigError on a

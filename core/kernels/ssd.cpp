@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/cpu_only.h"
+#include "core/kernels/documents.h"
 #include "core/kernels/ssm_chunks.h"
 #include "core/kernels/vector_math.h"
 #include "core/tensor/parallel_for.h"
@@ -26,6 +27,7 @@ void check(const SsdShape& s, const SsdInputs& in, const Tensor& y) {
   for (const Tensor* one : {&in.dt_bias, &in.a_log, &in.d}) expect_shape("SSD parameter", *one, {s.heads});
   for (const Tensor* one : {&in.x, &in.b, &in.c, &y})
     if (one->stride(1) != 1) throw ShapeError("SSD: entries of a row must be contiguous");
+  check_documents(in.document_begins, s.sequences, s.length);
   if (in.initial_state.data() != nullptr)
     expect_shape("SSD initial_state", in.initial_state, {s.sequences, s.heads, s.d_state, s.head_dim});
 }
@@ -41,10 +43,12 @@ void run_recurrence(const SsdShape& s, const SsdInputs& in, const View<T, 2>& y,
     const int64_t sequence = task / s.heads, h = task % s.heads, g = h / heads_of_group;
     std::vector<T> state(static_cast<size_t>(size), T(0));
     if (initial != nullptr) std::copy_n(initial + task * size, size, state.begin());
-    for (int64_t row = sequence * s.length; row < (sequence + 1) * s.length; ++row) {
+    const DocumentBegins documents(in.document_begins, sequence);
+    for (int64_t t = 0; t < s.length; ++t) {
+      const int64_t row = sequence * s.length + t;
       const T raw = dt_raw(row, h) + dt_bias[h];
       const T dt = raw > 20 ? raw : std::log1p(std::exp(raw));
-      const T decay = std::exp(-dt * std::exp(a_log[h]));
+      const T decay = documents.starts(t) ? T(0) : std::exp(-dt * std::exp(a_log[h]));
       const T *in_row = &x(row, h * s.head_dim), *b_row = &b(row, g * s.d_state), *c_row = &c(row, g * s.d_state);
       T* out = &y(row, h * s.head_dim);
       for (int64_t p = 0; p < s.head_dim; ++p) out[p] = d[h] * in_row[p];

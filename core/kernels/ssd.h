@@ -9,6 +9,7 @@ namespace hyscale::kernels {
 ///   dt_t = softplus(dt_raw_t + dt_bias),  A = -exp(a_log)
 ///   S_t  = exp(dt_t A) S_{t-1} + dt_t B_t x_tᵀ     [d_state, head_dim]
 ///   y_t  = S_tᵀ C_t + d · x_t
+/// At the first token of a document S_{t-1} counts as 0.
 struct SsdShape {
   int64_t sequences = 0;
   int64_t length = 0;  // tokens of each sequence; rows are sequence-major
@@ -23,14 +24,15 @@ struct SsdShape {
 
 /// All f32 or all f64. Rows may be windows on wider rows; within a row entries are contiguous.
 struct SsdInputs {
-  Tensor x;              // [tokens, heads·head_dim]
-  Tensor b;              // [tokens, groups·d_state]
-  Tensor c;              // [tokens, groups·d_state]
-  Tensor dt_raw;         // [tokens, heads]
-  Tensor dt_bias;        // [heads]
-  Tensor a_log;          // [heads]
-  Tensor d;              // [heads]
-  Tensor initial_state;  // [sequences, heads, d_state, head_dim]; empty: zeros
+  Tensor x;                  // [tokens, heads·head_dim]
+  Tensor b;                  // [tokens, groups·d_state]
+  Tensor c;                  // [tokens, groups·d_state]
+  Tensor dt_raw;             // [tokens, heads]
+  Tensor dt_bias;            // [heads]
+  Tensor a_log;              // [heads]
+  Tensor d;                  // [heads]
+  Tensor initial_state;      // [sequences, heads, d_state, head_dim]; empty: zeros
+  Tensor document_begins{};  // see documents.h
 };
 
 /// What forward leaves for backward, in exec.arena. The layout is the kernel's own business.

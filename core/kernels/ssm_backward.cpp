@@ -33,7 +33,7 @@ void walk_back(const BackwardArgs<T>& args, int64_t sequence, int64_t h) {
     const Arena::Scope scope(arena);
     const int64_t count = scan.count(chunk);
     ChunkDecay<T> decay(arena, scan.shape.chunk);
-    decay.set_ends(scan.dt_of(sequence, h, chunk), scan.a(h), count);
+    decay.set_ends(scan.dt_of(sequence, h, chunk), scan.a(h), scan.tokens(sequence, chunk));
     const Rows<T> weighted{take<T>(arena, count * width), width};
     pack_rows(count, scan.shape.head_dim, scan.head(args.dy, sequence, chunk, h), weighted,
               [&](int64_t t) { return decay.from_start()[t]; });
@@ -137,7 +137,7 @@ template <class T>
 void ChunkBackward<T>::head(int64_t h) {
   ParameterSums<T>& sums = args_.sums[(sequence_ * scan_.shape.chunks() + chunk_) * scan_.shape.heads + h];
   dt_ = scan_.dt_of(sequence_, h, chunk_);
-  decay_.set(dt_, scan_.a(h), count_);
+  decay_.set(dt_, scan_.a(h), scan_.tokens(sequence_, chunk_));
   const int64_t dim = scan_.shape.head_dim;
   pack_rows(count_, dim, scan_.head(scan_.x, sequence_, chunk_, h), x_, [](int64_t) { return T(1); });
   pack_rows(count_, dim, scan_.head(args_.dy, sequence_, chunk_, h), dy_, [](int64_t) { return T(1); });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/kernels/documents.h"
 #include "core/kernels/small_product.h"
 
 namespace hyscale::kernels {
@@ -8,16 +9,23 @@ namespace hyscale::kernels {
 /// difference of running sums: it cannot be positive and loses nothing when some a are large. Tiles are kLanes wide:
 ///   L(i, j) = exp(Σ a over j+1 … i) = row[i] · column(I)[j] for j in a tile before i's tile I, and diagonal(i)[j -
 ///   I·tile] inside it.
+/// A document that begins inside the chunk cuts it off from what lies before: a_t = kReset at its first token, so every
+/// decay across it is exactly 0, and with the decay also every gradient of that a_t.
 template <class T>
 class ChunkDecay {
  public:
   static constexpr int64_t kTile = kLanes<T>;
 
   ChunkDecay(Arena& arena, int64_t chunk);
-  /// dt of the chunk's `count` tokens; a = -exp(a_log).
-  void set(const T* dt, T a, int64_t count);
+  /// The tokens of a chunk: `first` and `count` of them within their sequence.
+  struct Tokens {
+    int64_t first = 0, count = 0;
+    DocumentBegins documents;
+  };
+  /// dt of the chunk's tokens; a = -exp(a_log).
+  void set(const T* dt, T a, const Tokens& tokens);
   /// from_start, to_end and whole alone: what the walks over chunk states need.
-  void set_ends(const T* dt, T a, int64_t count);
+  void set_ends(const T* dt, T a, const Tokens& tokens);
 
   const T* from_start() const { return from_start_; }  // [i] exp(Σ a over 0 … i)
   const T* to_end() const { return to_end_; }          // [j] exp(Σ a over j+1 … last)
@@ -27,7 +35,10 @@ class ChunkDecay {
   Vec<T> diagonal(int64_t i) const { return load(diagonal_ + i * kTile); }  // 0 above the diagonal
 
  private:
-  void sum_tiles(const T* dt, T a, int64_t count);
+  // A sum of so many as a chunk has tokens is still a number.
+  static constexpr T kReset = T(-1e30);
+
+  void sum_tiles(const T* dt, T a, const Tokens& tokens);
 
   int64_t padded_;  // chunk rounded up to whole tiles
   int64_t tiles_ = 0;
@@ -52,9 +63,13 @@ ChunkDecay<T>::ChunkDecay(Arena& arena, int64_t chunk) : padded_(round_up(chunk,
 }
 
 template <class T>
-void ChunkDecay<T>::sum_tiles(const T* dt, T a, int64_t count) {
+void ChunkDecay<T>::sum_tiles(const T* dt, T a, const Tokens& tokens) {
+  const int64_t count = tokens.count;
   tiles_ = (count + kTile - 1) / kTile;
   for (int64_t t = 0; t < tiles_ * kTile; ++t) a_[t] = t < count ? std::min(dt[t] * a, T(0)) : T(0);
+  if (!tokens.documents.one_document())
+    for (int64_t t = 0; t < count; ++t)
+      if (tokens.documents.starts(tokens.first + t)) a_[t] = kReset;
   for (int64_t tile = 0; tile < tiles_; ++tile) {
     const int64_t begin = tile * kTile, end = begin + kTile;
     T sum = 0;
@@ -66,8 +81,8 @@ void ChunkDecay<T>::sum_tiles(const T* dt, T a, int64_t count) {
 }
 
 template <class T>
-void ChunkDecay<T>::set_ends(const T* dt, T a, int64_t count) {
-  sum_tiles(dt, a, count);
+void ChunkDecay<T>::set_ends(const T* dt, T a, const Tokens& tokens) {
+  sum_tiles(dt, a, tokens);
   T before = 0, after = 0;
   for (int64_t tile = 0; tile < tiles_; ++tile) {
     const int64_t t = tile * kTile;
@@ -83,8 +98,8 @@ void ChunkDecay<T>::set_ends(const T* dt, T a, int64_t count) {
 }
 
 template <class T>
-void ChunkDecay<T>::set(const T* dt, T a, int64_t count) {
-  set_ends(dt, a, count);
+void ChunkDecay<T>::set(const T* dt, T a, const Tokens& tokens) {
+  set_ends(dt, a, tokens);
   const Vec<T> lane = lane_numbers<T>();
   for (int64_t tile = 0; tile < tiles_; ++tile) {
     const int64_t begin = tile * kTile;

@@ -23,7 +23,7 @@ void advance_state(const Scan<T>& scan, int64_t sequence, int64_t h, int64_t chu
   const int64_t count = scan.count(chunk), width = scan.padded_dim;
   const T* const dt = scan.dt_of(sequence, h, chunk);
   ChunkDecay<T> decay(arena, scan.shape.chunk);
-  decay.set_ends(dt, scan.a(h), count);
+  decay.set_ends(dt, scan.a(h), scan.tokens(sequence, chunk));
   const Rows<T> weighted{take<T>(arena, count * width), width};
   pack_rows(count, scan.shape.head_dim, scan.head(scan.x, sequence, chunk, h), weighted,
             [&](int64_t t) { return decay.to_end()[t] * dt[t]; });
@@ -96,7 +96,7 @@ void chunk_outputs(const Scan<T>& scan, const View<T, 2>& y, int64_t sequence, i
   for (int64_t h = g * scan.heads_of_group(); h < (g + 1) * scan.heads_of_group(); ++h) {
     const T* const dt = scan.dt_of(sequence, h, chunk);
     const Rows<const T> x = scan.head(scan.x, sequence, chunk, h);
-    decay.set(dt, scan.a(h), count);
+    decay.set(dt, scan.a(h), scan.tokens(sequence, chunk));
     apply_decay<T>(decay, count, {scores.data, padded}, kl);
     pack_rows(count, s.head_dim, x, input, [&](int64_t t) { return dt[t]; });
     if (scan.has_state(chunk)) {

@@ -16,6 +16,7 @@ struct Scan {
   SsdShape shape;
   View<const T, 2> x, b, c, dt_raw;
   const T *dt_bias, *a_log, *d;
+  Tensor document_begins;
   T *dt, *states;
   bool initial;           // a state before the first token
   int64_t padded_dim;     // head_dim in whole vectors
@@ -31,6 +32,7 @@ struct Scan {
         dt_bias(in.dt_bias.as<const T>()),
         a_log(in.a_log.as<const T>()),
         d(in.d.as<const T>()),
+        document_begins(in.document_begins),
         dt(saved.dt.as<T>()),
         states(saved.states.as<T>()),
         initial(in.initial_state.data() != nullptr),
@@ -40,6 +42,9 @@ struct Scan {
 
   T a(int64_t head) const { return -std::exp(a_log[head]); }
   int64_t count(int64_t chunk) const { return std::min(shape.chunk, shape.length - chunk * shape.chunk); }
+  typename ChunkDecay<T>::Tokens tokens(int64_t sequence, int64_t chunk) const {
+    return {chunk * shape.chunk, count(chunk), DocumentBegins(document_begins, sequence)};
+  }
   int64_t first_row(int64_t sequence, int64_t chunk) const { return sequence * shape.length + chunk * shape.chunk; }
   int64_t heads_of_group() const { return shape.heads / shape.groups; }
 

@@ -14,6 +14,7 @@ namespace hyscale::model {
 struct BatchShape {
   int64_t sequences = 0;
   int64_t length = 0;
+  Tensor document_begins{};  // i32 [sequences, length] (kernels/documents.h); empty: every sequence is one document
   int64_t tokens() const { return sequences * length; }
 };
 

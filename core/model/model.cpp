@@ -107,7 +107,9 @@ struct Model::State {
 static BatchShape shape_of(const TokenBatch& batch) {
   if (batch.inputs.rank() != 2)
     throw ShapeError("a batch needs inputs [sequences, length]: " + batch.inputs.describe());
-  return {.sequences = batch.inputs.extent(0), .length = batch.inputs.extent(1)};
+  if (!batch.document_begins.empty()) expect_shape("document_begins", batch.document_begins, batch.inputs.shape());
+  return {
+      .sequences = batch.inputs.extent(0), .length = batch.inputs.extent(1), .document_begins = batch.document_begins};
 }
 
 static Tensor flat(const Tensor& tensor) { return tensor.reshape({tensor.numel()}); }

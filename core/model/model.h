@@ -12,8 +12,9 @@ namespace hyscale::model {
 
 /// One micro-batch. `targets` is the next token of each input; a target < 0 does not count.
 struct TokenBatch {
-  Tensor inputs;   // i32 [sequences, length]
-  Tensor targets;  // i32 [sequences, length]
+  Tensor inputs;             // i32 [sequences, length]
+  Tensor targets;            // i32 [sequences, length]
+  Tensor document_begins{};  // i32 [sequences, length]: no layer looks across them (kernels/documents.h); empty: none
 };
 
 /// Decoder-only language model: embedding, stack of (RMSNorm, mixer, residual, RMSNorm, SwiGLU, residual), final

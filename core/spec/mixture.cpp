@@ -24,6 +24,19 @@ static void check_together(const std::vector<DataManifest::Part>& parts, Problem
   }
 }
 
+// Documents kept apart must be told apart. Without BOS and EOS a file of ids is taken for one document.
+static void check_documents(const DataConfig& data, const std::vector<DataManifest::Part>& parts, Problems& problems) {
+  if (data.cross_document) return;
+  for (const auto& [name, weight, corpus] : parts)
+    if (corpus.bos < 0 && corpus.eos < 0 &&
+        corpus.train_documents <= std::max<int64_t>(1, static_cast<int64_t>(corpus.train_files.size())))
+      problems.add({.what = fmt::format("data.cross_document: false, but corpus {} does not say where documents begin",
+                                        name),
+                    .why = "it has neither a BOS nor an EOS id",
+                    .remedy = "prepare it again with hybrid-worker data … --eos ID (or --bos ID), or write "
+                              "cross_document: true"});
+}
+
 static CorpusIdentity identity_of(const std::vector<DataManifest::Part>& parts) {
   if (parts.size() == 1) return parts[0].corpus.identity;
   CorpusIdentity identity{.corpus_sha256 = {}, .tokenizer_sha256 = parts[0].corpus.identity.tokenizer_sha256};
@@ -42,6 +55,7 @@ DataManifest load_data_manifest(const DataConfig& data, const std::string& store
       for (const Problem& problem : e.problems()) problems.add(problem);
     }
   check_together(manifest.parts, problems);
+  check_documents(data, manifest.parts, problems);
   problems.throw_if_any();
   std::sort(manifest.parts.begin(), manifest.parts.end(), [](const auto& a, const auto& b) {
     return a.corpus.identity.corpus_sha256 < b.corpus.identity.corpus_sha256;

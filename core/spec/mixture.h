@@ -28,7 +28,8 @@ struct DataManifest {
 };
 
 /// Reads the manifests below `store`. Throws ConfigError naming every corpus that is missing, that has another
-/// tokenizer than the first, or that is the same as another; DamagedFile.
+/// tokenizer than the first, that is the same as another, or whose documents are not known though they shall be kept
+/// apart; DamagedFile.
 DataManifest load_data_manifest(const DataConfig& data, const std::string& store);
 
 /// A model's vocabulary is that of its data; nullopt when it is (see the one for a corpus).

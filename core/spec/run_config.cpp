@@ -53,10 +53,6 @@ static DataConfig parse_data(YamlMap map) {
   }
   data.seed = map.optional<int64_t>("seed", data.seed, {.min = 0});
   data.cross_document = map.optional<bool>("cross_document", data.cross_document);
-  if (!data.cross_document)
-    map.problem_at("cross_document", "data.cross_document: false is not supported yet",
-                   "write cross_document: true, or leave it out",
-                   "no layer resets attention and state at document boundaries yet");
   map.finish();
   return data;
 }

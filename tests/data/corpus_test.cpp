@@ -128,6 +128,29 @@ TEST_F(PreparedCorpusTest, MakesTargetsTheInputsShiftedByOne) {
   EXPECT_THAT(values(targets), ElementsAreArray(window.begin() + 1, window.end()));
 }
 
+TEST_F(PreparedCorpusTest, SaysForEveryTokenWhereItsDocumentBegins) {
+  const Corpus corpus(directory_);
+  const auto bos = static_cast<int32_t>(corpus.manifest().bos);
+  const BatchPlan plan({{.tokens = corpus.size(false)}}, 100, 4, 1);
+  OwnedTensor inputs(DType::i32, {4, 100}), targets(DType::i32, {4, 100}), begins(DType::i32, {4, 100});
+  int documents = 0;
+  const auto expect_begins = [&] {
+    const auto in = inputs.tensor().view<int32_t, 2>(), begin = begins.tensor().view<int32_t, 2>();
+    for (int64_t row = 0; row < 4; ++row)
+      for (int32_t t = 0, last = 0; t < 100; ++t) {
+        if (in(row, t) == bos) last = t, ++documents;
+        ASSERT_EQ(begin(row, t), last) << row << " " << t;
+      }
+  };
+  for (int64_t step = 0; step < 5; ++step) {
+    fill_batch({&corpus, 1}, plan, step, 0, inputs, targets, begins);
+    expect_begins();
+  }
+  fill_validation(corpus, 0, inputs, targets, begins);
+  expect_begins();
+  EXPECT_GT(documents, 10);
+}
+
 TEST_F(PreparedCorpusTest, MakesEveryValidationTokenButTheFirstATargetExactlyOnce) {
   const Corpus corpus(directory_);
   const auto tokens = all_tokens(corpus, true);

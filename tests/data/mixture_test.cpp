@@ -54,6 +54,21 @@ TEST_F(MixtureTest, ReadsEachCorpusInTheOrderThatItHasAlone) {
   EXPECT_DOUBLE_EQ(plan.epochs(300)[books], 1800.0 / static_cast<double>(plan.windows(books)));
 }
 
+TEST_F(MixtureTest, RefusesToKeepDocumentsApartThatItCannotTellApart) {
+  spec::DataConfig data = mixed(1, 1);
+  data.cross_document = false;
+  EXPECT_NO_THROW(Mixture(data, store_));
+  spec::CorpusManifest code = spec::load_corpus_manifest(scratch_ / "corpora/code");
+  code.tokenizer = spec::kNoTokenizer;
+  code.bos = code.eos = -1;
+  code.train_documents = 1;
+  spec::save_corpus_manifest(code);
+  EXPECT_THAT([&] { spec::load_data_manifest(data, store_); },
+              ThrowsMessage<ConfigError>(HasSubstr("corpus code does not say where documents begin")));
+  data.cross_document = true;
+  EXPECT_NO_THROW(spec::load_data_manifest(data, store_));
+}
+
 TEST_F(MixtureTest, GivesStepKTheSameBatchWhateverWasReadBefore) {
   const Mixture both(mixed(2, 1), store_);
   const BatchPlan used = both.plan(16, 6, 0), fresh = both.plan(16, 6, 0);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "tests/support/documents.h"
 #include "tests/support/gradient_check.h"
 #include "tests/support/threads.h"
 
@@ -59,8 +60,9 @@ struct Memory {
   AttentionArgs args;
 };
 
-static bool sees(const CausalMask& mask, int64_t query, int64_t key) {
-  return key <= query && (mask.window == 0 || query - key < mask.window || key < mask.sinks);
+static bool sees(const CausalMask& mask, int64_t document, int64_t query, int64_t key) {
+  return key >= document && key <= query &&
+         (mask.window == 0 || query - key < mask.window || key - document < mask.sinks);
 }
 
 // The definition: one whole row of softmax at a time.
@@ -75,7 +77,8 @@ static void naive_attention(const AttentionArgs& a) {
         double sum = 0;
         for (int64_t d = 0; d < v.extent(3); ++d) out(s, i, h, d) = 0;
         for (int64_t j = 0; j <= i; ++j) {
-          if (!sees(a.mask, i, j)) continue;
+          const int64_t document = a.document_begins.empty() ? 0 : a.document_begins.view<int32_t, 2>()(s, i);
+          if (!sees(a.mask, document, i, j)) continue;
           double score = 0;
           for (int64_t d = 0; d < q.extent(3); ++d) score += a.scale * q(s, i, h, d) * k(s, j, h / group, d);
           sum += std::exp(score);
@@ -118,6 +121,37 @@ TEST(Attention, BackwardMatchesCentralDifferences) {
   }
 }
 
+TEST(Attention, SeesNothingBeforeItsDocumentWhoseFirstTokensAreItsSinks) {
+  for (const Case& c : kCases)
+    for (const auto& starts : tests::awkward_starts(c.length)) {
+      SCOPED_TRACE(describe(c) + " " + ::testing::PrintToString(starts));
+      const OwnedTensor begins = tests::documents_at(c.sequences, c.length, starts);
+      Memory tiled(c, DType::f64), naive(c, DType::f64);
+      tiled.args.document_begins = naive.args.document_begins = begins;
+      attention(tiled.args, {});
+      naive_attention(naive.args);
+      EXPECT_LT(relative_difference(tiled.out, naive.out), 1e-12);
+      EXPECT_LT(relative_difference(tiled.lse, naive.lse), 1e-12);
+      const Gradients gradients(c, tiled, DType::f64);
+      const auto loss = [&] {
+        naive_attention(naive.args);
+        return tests::dot(naive.out, gradients.dout);
+      };
+      expect_gradient_matches("qkv", naive.qkv, gradients.dqkv, loss, {.most = c.length > 100 ? 8 : 40});
+    }
+}
+
+TEST(Attention, WithOneDocumentGivesTheBitsOfNone) {
+  const Case c{2, 200, 2, 1, 8, 8, {65, 3}};
+  Memory plain(c, DType::f32), marked(c, DType::f32);
+  const OwnedTensor begins = tests::documents_at(2, 200, {});
+  marked.args.document_begins = begins;
+  attention(plain.args, {});
+  attention(marked.args, {});
+  EXPECT_EQ(values_of(plain.out), values_of(marked.out));
+  EXPECT_EQ(values_of(Gradients(c, plain, DType::f32).dqkv), values_of(Gradients(c, marked, DType::f32).dqkv));
+}
+
 TEST(Attention, SinglePrecisionAgreesWithDouble) {
   for (const Case& c : kCases) {
     const Memory one(c, DType::f32), two(c, DType::f64);
@@ -133,9 +167,11 @@ TEST(Attention, SinglePrecisionAgreesWithDouble) {
 
 TEST(Attention, GivesTheSameBitsOnOneAndOnThreeThreads) {
   const Case c{3, 200, 4, 2, 8, 8, {}};
+  const OwnedTensor begins = tests::documents_at(3, 200, {7, 70, 71, 150});
   const auto run_on = [&](int threads) {
     const tests::ThreadCount count(threads);
-    const Memory memory(c, DType::f32);
+    Memory memory(c, DType::f32);
+    memory.args.document_begins = begins;
     attention(memory.args, {});
     const Gradients gradients(c, memory, DType::f32);
     return values_of(gradients.dqkv);
@@ -149,6 +185,26 @@ TEST(Attention, StaysFiniteForScoresThatOverflowAnExponential) {
   args.scale = 1e4;
   attention(args, {});
   for (const double value : values_of(memory.out)) ASSERT_TRUE(std::isfinite(value) && std::abs(value) <= 2.001);
+}
+
+TEST(Attention, ARowThatSeesNothingOfAWholeTileStaysFiniteAtAnyScale) {
+  const OwnedTensor begins = tests::documents_at(1, 200, {70, 71, 150});
+  for (const Case& c : {Case{1, 200, 1, 1, 4, 4, {20, 0}}, Case{1, 200, 1, 1, 4, 4, {}}})
+    for (int dim = 1; dim < 130; ++dim) {
+      Memory memory(c, DType::f32);
+      memory.args.scale = 1 / std::sqrt(dim);
+      if (c.mask.window == 0) memory.args.document_begins = begins;
+      attention(memory.args, {});
+      for (const double value : values_of(memory.out)) ASSERT_TRUE(std::abs(value) <= 2.001) << dim;
+      for (const double value : values_of(memory.lse)) ASSERT_TRUE(std::isfinite(value)) << dim;
+    }
+}
+
+TEST(Attention, RefusesDocumentsOfAnotherShape) {
+  Memory memory({2, 8, 1, 1, 4, 4, {}}, DType::f32);
+  const OwnedTensor begins = tests::documents_at(1, 8, {});
+  memory.args.document_begins = begins;
+  EXPECT_THROW(attention(memory.args, {}), ShapeError);
 }
 
 TEST(Attention, RefusesHeadsThatDoNotShareKeysEvenly) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/error.h"
+#include "tests/support/documents.h"
 #include "tests/support/gradient_check.h"
 #include "tests/support/threads.h"
 
@@ -23,6 +24,7 @@ struct Case {
   int64_t sequences, length, channels, width;
   DType dtype;
   OwnedTensor rows, weight, bias, out, drows, dweight, dbias;
+  OwnedTensor documents;  // begins; empty: one a sequence
   Arena arena;
   Exec exec{Device::cpu, &arena};
 
@@ -41,16 +43,20 @@ struct Case {
         dbias(filled_tensor(type, {c}, 0)) {}
   Tensor u() const { return rows.tensor().slice(1, 2, channels); }
   Tensor du() const { return drows.tensor().slice(1, 2, channels); }
-  CausalConvArgs args() const { return {.sequences = sequences, .u = u(), .weight = weight, .bias = bias}; }
+  CausalConvArgs args() const {
+    return {.sequences = sequences, .u = u(), .weight = weight, .bias = bias, .document_begins = documents};
+  }
   void forward() { causal_conv_silu(args(), out, exec); }
   void backward(const Tensor& dout) { causal_conv_silu_backward(args(), dout, du(), dweight, dbias, exec); }
 };
 
 double expected(const Case& c, int64_t sequence, int64_t t, int64_t channel) {
   const auto u = c.u().view<double, 2>(), w = c.weight.tensor().view<double, 2>();
+  const Tensor& documents = c.documents;
+  const int64_t begin = documents.empty() ? 0 : documents.view<int32_t, 2>()(sequence, t);
   double pre = c.bias.tensor().as<double>()[channel];
   for (int64_t k = 0; k < c.width; ++k)
-    if (const int64_t from = t - c.width + 1 + k; from >= 0)
+    if (const int64_t from = t - c.width + 1 + k; from >= begin)
       pre += w(channel, k) * u(sequence * c.length + from, channel);
   return pre / (1 + std::exp(-pre));
 }
@@ -66,6 +72,30 @@ TEST(CausalConv, EqualsItsFormulaAndStartsEachSequenceAnew) {
           for (int64_t i = 0; i < c.channels; ++i)
             ASSERT_NEAR(out(s * length + t, i), expected(c, s, t, i), 1e-13) << width << " " << t << " " << i;
     }
+}
+
+TEST(CausalConv, StartsEachDocumentAnewAndItsGradientsToo) {
+  for (const int64_t width : {1, 3, 4})
+    for (const int64_t length : {1, 3, 12})
+      for (const auto& starts : tests::awkward_starts(length)) {
+        SCOPED_TRACE(::testing::PrintToString(starts));
+        Case c(2, length, 9, width, DType::f64);
+        c.documents = tests::documents_at(2, length, starts);
+        const OwnedTensor dout = random_tensor(DType::f64, c.out.tensor().shape(), 4);
+        c.forward();
+        const auto out = c.out.tensor().view<double, 2>();
+        for (int64_t row = 0; row < 2 * length; ++row)
+          for (int64_t i = 0; i < c.channels; ++i)
+            ASSERT_NEAR(out(row, i), expected(c, row / length, row % length, i), 1e-13) << row << " " << i;
+        c.backward(dout);
+        const auto loss = [&] {
+          c.forward();
+          return dot(c.out, dout);
+        };
+        expect_gradient_matches("u", c.u(), c.du(), loss);
+        expect_gradient_matches("weight", c.weight, c.dweight, loss);
+        expect_gradient_matches("bias", c.bias, c.dbias, loss);
+      }
 }
 
 TEST(CausalConv, GradientsMatchCentralDifferences) {
@@ -122,6 +152,7 @@ TEST(CausalConv, GradientsAreBitEqualForAnyNumberOfThreads) {
   for (const int count : {1, 2, 5}) {
     const tests::ThreadCount threads(count);
     Case c(3, 40, 150, 4, DType::f32);
+    c.documents = tests::documents_at(3, 40, {3, 17, 39});
     c.backward(random_tensor(DType::f32, c.out.tensor().shape(), 4));
     results.push_back(values_of(c.dweight));
   }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/error.h"
+#include "tests/support/documents.h"
 #include "tests/support/gradient_check.h"
 #include "tests/support/threads.h"
 
@@ -24,6 +25,7 @@ struct Case {
   DType dtype = DType::f64;
   OwnedTensor rows, dt_raw, dt_bias, a_log, d, initial;
   OwnedTensor y, final_state;
+  OwnedTensor documents;  // begins; empty: one a sequence
   Arena arena;
   Exec exec{Device::cpu, &arena};
 
@@ -45,7 +47,7 @@ struct Case {
     return part == 0 ? wide.slice(1, 0, inner) : wide.slice(1, inner + (part - 1) * of_groups, of_groups);
   }
   SsdInputs inputs() const {
-    return {window(rows, 0), window(rows, 1), window(rows, 2), dt_raw, dt_bias, a_log, d, initial};
+    return {window(rows, 0), window(rows, 1), window(rows, 2), dt_raw, dt_bias, a_log, d, initial, documents};
   }
   SsdSaved forward() { return ssd_forward(shape, inputs(), y, final_state, exec); }
   void recurrence() { ssd_recurrence(shape, inputs(), y, final_state); }
@@ -137,6 +139,74 @@ TEST(Ssd, GradientsMatchCentralDifferences) {
     }
 }
 
+/// Documents that start at the chunk's edges, side by side, several in a chunk, and one longer than a chunk.
+std::vector<std::vector<int64_t>> starts_of(const SsdShape& s) {
+  auto all = tests::awkward_starts(s.length);
+  if (s.length > s.chunk + 1) all.push_back({s.chunk - 1 > 0 ? s.chunk - 1 : 1, s.chunk, s.chunk + 1});
+  return all;
+}
+
+TEST(Ssd, PackedDocumentsEqualEachDocumentAlone) {
+  for (const SsdShape& shape : shapes())
+    for (const auto& starts : starts_of(shape)) {
+      SCOPED_TRACE(name_of(shape) + " " + ::testing::PrintToString(starts));
+      Case packed(shape, DType::f64), steps(shape, DType::f64), alone(shape, DType::f64);
+      packed.documents = tests::documents_at(shape.sequences, shape.length, starts);
+      steps.documents = tests::documents_at(shape.sequences, shape.length, starts);
+      packed.forward();
+      steps.recurrence();
+      const auto begins = packed.documents.tensor().view<int32_t, 2>();
+      for (int64_t s = 0; s < shape.sequences; ++s)
+        for (int64_t begin = 0, end; begin < shape.length; begin = end) {
+          for (end = begin + 1; end < shape.length && begins(s, end) == begin;) ++end;
+          SsdInputs in = alone.inputs();
+          const auto part = [&](const Tensor& t) { return t.slice(0, s * shape.length + begin, end - begin); };
+          for (Tensor* one : {&in.x, &in.b, &in.c, &in.dt_raw}) *one = part(*one);
+          SsdShape own = shape;
+          own.sequences = 1, own.length = end - begin;
+          ssd_recurrence(own, in, part(alone.y), {});
+        }
+      EXPECT_LT(relative_difference(packed.y, alone.y), 1e-12);
+      EXPECT_LT(relative_difference(steps.y, alone.y), 1e-12);
+      EXPECT_LT(relative_difference(packed.final_state, steps.final_state), 1e-12);
+    }
+}
+
+TEST(Ssd, GradientsOfPackedDocumentsMatchCentralDifferences) {
+  for (const SsdShape& shape : shapes())
+    for (const auto& starts : starts_of(shape)) {
+      SCOPED_TRACE(name_of(shape) + " " + ::testing::PrintToString(starts));
+      Case c(shape, DType::f64, shape.length < 100);
+      c.documents = tests::documents_at(shape.sequences, shape.length, starts);
+      const OwnedTensor dy = random_tensor(DType::f64, c.y.tensor().shape(), 9);
+      const Gradients g = gradients_of(c, dy);
+      const auto loss = [&] {
+        c.recurrence();
+        return dot(c.y, dy);
+      };
+      const tests::GradientCheckOptions options{.step = 1e-5,
+                                                .tolerance = 1e-7,
+                                                .most = shape.length > 500   ? 1
+                                                        : shape.length > 100 ? 3
+                                                                             : 20};
+      for (int part = 0; part < 3; ++part)
+        expect_gradient_matches("x, b or c", c.window(c.rows, part), c.window(g.rows, part), loss, options);
+      expect_gradient_matches("dt_raw", c.dt_raw, g.dt_raw, loss, options);
+      expect_gradient_matches("dt_bias", c.dt_bias, g.dt_bias, loss, options);
+      expect_gradient_matches("a_log", c.a_log, g.a_log, loss, options);
+      expect_gradient_matches("d", c.d, g.d, loss, options);
+    }
+}
+
+TEST(Ssd, WithOneDocumentGivesTheBitsOfNone) {
+  const SsdShape shape{.sequences = 2, .length = 70, .heads = 2, .head_dim = 8, .groups = 1, .d_state = 8, .chunk = 16};
+  Case plain(shape, DType::f32), marked(shape, DType::f32);
+  marked.documents = tests::documents_at(2, 70, {});
+  plain.forward();
+  marked.forward();
+  EXPECT_EQ(values_of(plain.y), values_of(marked.y));
+}
+
 TEST(Ssd, SinglePrecisionGradientsStayCloseToDouble) {
   const SsdShape shape{
       .sequences = 2, .length = 300, .heads = 4, .head_dim = 16, .groups = 2, .d_state = 16, .chunk = 64};
@@ -200,6 +270,7 @@ TEST(Ssd, ResultsAreBitEqualForAnyNumberOfThreads) {
   for (const int count : {1, 2, 3, 5}) {
     const tests::ThreadCount threads(count);
     Case c(shape, DType::f32);
+    c.documents = tests::documents_at(2, 150, {5, 32, 33, 140});
     const OwnedTensor dy = random_tensor(DType::f32, c.y.tensor().shape(), 9);
     const Gradients g = gradients_of(c, dy);
     std::vector<double> all = values_of(c.y);
@@ -218,6 +289,7 @@ TEST(Ssd, StrongAndVanishingDecayStayFiniteOverALongSequence) {
       .sequences = 1, .length = 4096, .heads = 2, .head_dim = 8, .groups = 1, .d_state = 8, .chunk = 128};
   for (const double dt_mean : {-60.0, 0.0, 60.0, 300.0}) {
     Case c(shape, DType::f32, false, dt_mean);
+    if (dt_mean <= 0) c.documents = tests::documents_at(1, 4096, {1, 2, 3, 127, 128, 1000, 4095});
     for (int64_t h = 0; h < shape.heads; ++h) c.a_log.tensor().as<float>()[h] = h == 0 ? 6.0F : -15.0F;
     const OwnedTensor dy = random_tensor(DType::f32, c.y.tensor().shape(), 9);
     const Gradients g = gradients_of(c, dy);

@@ -5,6 +5,7 @@
 #include "core/model/model.h"
 #include "core/optim/adamw.h"
 #include "tests/model/stacks.h"
+#include "tests/support/documents.h"
 #include "tests/support/threads.h"
 
 namespace {
@@ -43,7 +44,8 @@ TEST_P(Allocation, HappensInNoTrainingStepAfterTheFirst) {
   const hyscale::tests::ThreadCount threads(2);
   Model model(GetParam().config, DType::f32);
   model.parameters().initialise(5);
-  const Batch batch(2, 150, GetParam().config.vocabulary, 3);
+  Batch batch(2, 150, GetParam().config.vocabulary, 3);
+  batch.documents = hyscale::tests::documents_at(2, 150, {20, 21, 100});
   const Tensor weights = model.parameters().weights(), gradients = model.parameters().gradients();
   const OwnedTensor m(DType::f32, weights.shape()), v(DType::f32, weights.shape());
   const auto step = [&](int64_t index) {

@@ -7,6 +7,7 @@
 
 #include "core/optim/adamw.h"
 #include "tests/model/stacks.h"
+#include "tests/support/documents.h"
 #include "tests/support/gradient_check.h"
 #include "tests/support/threads.h"
 
@@ -51,6 +52,62 @@ TEST_P(EveryStack, BackwardMatchesCentralDifferencesForEveryParameter) {
   }
 }
 
+TEST_P(EveryStack, BackwardMatchesCentralDifferencesAlsoWithDocumentsKeptApart) {
+  Model model = fresh(DType::f64);
+  spread_embedding(model.parameters());
+  batch_.documents = hyscale::tests::documents_at(kSequences, kLength, {1, 4, 5});
+  model.parameters().clear_gradients();
+  model.forward_backward(batch_.tokens(), 1);
+  const OwnedTensor kept(DType::f64, {model.parameters().gradients().numel()});
+  copy_values(model.parameters().gradients(), kept);
+  for (const Parameter& p : model.parameters().all())
+    expect_gradient_matches(p.spec.name, p.weight, window(kept, p),
+                            [&] { return model.forward_backward(batch_.tokens(), 1); },
+                            {.step = 1e-5, .tolerance = 1e-6, .most = 15});
+}
+
+TEST_P(EveryStack, PackedDocumentsGiveTheLogitsAndGradientsOfEachDocumentAlone) {
+  Model packed = fresh(DType::f64), alone = fresh(DType::f64);
+  const int64_t vocabulary = GetParam().config.vocabulary, length = 40;
+  Batch batch(kSequences, length, vocabulary, 3);
+  batch.documents = hyscale::tests::documents_at(kSequences, length, {1, 12, 13, 39});
+  const OwnedTensor logits(DType::f64, {kSequences * length, vocabulary}),
+      each(DType::f64, {kSequences * length, vocabulary});
+  packed.logits(batch.tokens(), logits);
+  const double loss = packed.forward_backward(batch.tokens(), 1);
+  double sum = 0;
+  const auto begins = batch.documents.tensor().view<int32_t, 2>();
+  for (int64_t s = 0; s < kSequences; ++s)
+    for (int64_t begin = 0, end; begin < length; begin = end) {
+      for (end = begin + 1; end < length && begins(s, end) == begin;) ++end;
+      const auto part = [&](const Tensor& t) { return t.slice(0, s, 1).slice(1, begin, end - begin); };
+      const OwnedTensor inputs(DType::i32, {1, end - begin}), targets(DType::i32, {1, end - begin});
+      std::copy_n(&part(batch.inputs).view<int32_t, 2>()(0, 0), end - begin, inputs.tensor().as<int32_t>());
+      std::copy_n(&part(batch.targets).view<int32_t, 2>()(0, 0), end - begin, targets.tensor().as<int32_t>());
+      const TokenBatch document{.inputs = inputs, .targets = targets};
+      alone.logits(document, each.tensor().slice(0, s * length + begin, end - begin));
+      sum += alone.forward_backward(document, 1);
+    }
+  EXPECT_NEAR(loss, sum, 1e-12 * sum);
+  EXPECT_LT(relative_difference(logits, each), 1e-12);
+  EXPECT_LT(relative_difference(packed.parameters().gradients(), alone.parameters().gradients()), 1e-12);
+}
+
+TEST_P(EveryStack, ADocumentSeesNothingOfTheOneBeforeIt) {
+  Model model = fresh(DType::f32);
+  const int64_t vocabulary = GetParam().config.vocabulary;
+  const OwnedTensor before(DType::f32, {kSequences * kLength, vocabulary}),
+      after(DType::f32, {kSequences * kLength, vocabulary});
+  batch_.documents = hyscale::tests::documents_at(kSequences, kLength, {7});
+  model.logits(batch_.tokens(), before);
+  int32_t& moved = batch_.inputs.tensor().view<int32_t, 2>()(0, 5);
+  moved = (moved + 1) % static_cast<int32_t>(vocabulary);
+  model.logits(batch_.tokens(), after);
+  const auto rows = [&](const Tensor& t, int64_t begin, int64_t count) { return values_of(t.slice(0, begin, count)); };
+  EXPECT_NE(rows(before, 6, 1), rows(after, 6, 1));
+  EXPECT_EQ(rows(before, 7, 2 * kLength - 7), rows(after, 7, 2 * kLength - 7));
+}
+
 TEST_P(EveryStack, SinglePrecisionAgreesWithDouble) {
   Model one = fresh(DType::f32), two = fresh(DType::f64);
   const double loss_one = one.forward_backward(batch_.tokens(), 1), loss_two = two.forward_backward(batch_.tokens(), 1);
@@ -59,7 +116,8 @@ TEST_P(EveryStack, SinglePrecisionAgreesWithDouble) {
 }
 
 TEST_P(EveryStack, GivesTheSameBitsOnAnyNumberOfThreads) {
-  const Batch batch(3, 150, GetParam().config.vocabulary, 8);
+  Batch batch(3, 150, GetParam().config.vocabulary, 8);
+  batch.documents = hyscale::tests::documents_at(3, 150, {3, 64, 65, 149});
   const auto gradients_on = [&](int threads) {
     const hyscale::tests::ThreadCount count(threads);
     Model model = fresh(DType::f32);

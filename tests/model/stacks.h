@@ -24,8 +24,9 @@ spec::ModelConfig model_config(const std::string& mixers, const std::string& sta
 /// Random tokens; the last target of every sequence does not count.
 struct Batch {
   Batch(int64_t sequences, int64_t length, int64_t vocabulary, uint64_t seed);
-  TokenBatch tokens() const { return {.inputs = inputs, .targets = targets}; }
+  TokenBatch tokens() const { return {.inputs = inputs, .targets = targets, .document_begins = documents}; }
   OwnedTensor inputs, targets;
+  OwnedTensor documents;  // begins; empty: every sequence is one
 };
 
 }  // namespace hyscale::model::tests

@@ -68,6 +68,17 @@ TEST(Eval, CountsTheSameTokensAtAnyContextAndAnExtensionChangesTheLossAlone) {
   }
 }
 
+TEST(Eval, KeepsDocumentsApartWhenTheRunDoes) {
+  const Workshop shop;
+  ASSERT_EQ(shop.run(shop.train("crossed")).status, 0);
+  ASSERT_EQ(shop.run(shop.train("apart", {"--set", "data.cross_document=false"})).status, 0);
+  const auto loss = [&](const char* name) {
+    return storage::read_run_record(RunDirectory{shop.out(name)}.run_h5()).evals.back().loss;
+  };
+  EXPECT_NE(loss("apart"), loss("crossed"));
+  EXPECT_EQ(evaluated(shop, "apart")["loss"], loss("apart"));
+}
+
 TEST(Eval, SharesTheWindowsBetweenRanks) {
   Workshop shop;
   train_with_rope(shop);

@@ -69,7 +69,7 @@ TEST(RunConfig, AllProblemsAreReportedAtOnce) {
   text = with(text, "tokens: 51200", "tokens: 51201");
   text = with(text, "batch_tokens: 512", "batch_tokens: 500");
   text = with(text, "cooldown_tokens", "cool_down_tokens");
-  text = with(text, "seed: 3", "cross_document: false");
+  text = with(text, "seed: 3", "cross_document: perhaps");
   const std::string message = message_of(text);
   EXPECT_THAT(message, HasSubstr("model.mixers.M.d_ssm = 120 is not a multiple of head_dim = 16"));
   EXPECT_THAT(message, HasSubstr("use 112 or 128"));
@@ -77,7 +77,7 @@ TEST(RunConfig, AllProblemsAreReportedAtOnce) {
   EXPECT_THAT(message, HasSubstr("train.tokens = 51201 is not a multiple of train.batch_tokens = 500"));
   EXPECT_THAT(message, HasSubstr("train.batch_tokens = 500 is not a multiple of model.context = 256"));
   EXPECT_THAT(message, HasSubstr("did you mean 'cooldown_tokens'?"));
-  EXPECT_THAT(message, HasSubstr("cross_document: false is not supported yet"));
+  EXPECT_THAT(message, HasSubstr("data.cross_document should be"));
 }
 
 TEST(RunConfig, RefusesWhatEachRuleForbids) {

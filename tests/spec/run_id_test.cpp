@@ -114,6 +114,7 @@ TEST(RunId, ChangesWithEveryFieldThatChangesAResult) {
       {"d_ff: 176", "d_ff: 168"},
       {"{kind: swiglu, d_ff: 176}", "{kind: none}"},
       {"seed: 3", "seed: 4"},
+      {"seed: 3", "seed: 3, cross_document: false"},
       {"tokens: 51200", "tokens: 102400"},
       {"batch_tokens: 512", "batch_tokens: 1024"},
       {"lr: 3e-3", "lr: 2e-3"},

@@ -67,7 +67,8 @@ kernels::AttentionArgs AttentionBranch::arguments() const {
           .k = parts.k,
           .v = parts.v,
           .scale = 1 / std::sqrt(static_cast<double>(spec_.head_dim)),
-          .mask = {.window = spec_.window, .sinks = spec_.sinks}};
+          .mask = {.window = spec_.window, .sinks = spec_.sinks},
+          .document_begins = shape_.document_begins};
 }
 
 void AttentionBranch::grow_tables(int64_t length, DType dtype) {

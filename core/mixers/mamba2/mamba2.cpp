@@ -19,7 +19,11 @@ Mamba2Branch::Mamba2Branch(const spec::Mamba2Spec& spec, double norm_epsilon, co
       norm_weight_(spec.gated_norm ? &parameters.at(prefix + "norm.weight") : nullptr) {}
 
 kernels::CausalConvArgs Mamba2Branch::conv_args() const {
-  return {.sequences = shape_.sequences, .u = conv_part(in_), .weight = conv_weight_.weight, .bias = conv_bias_.weight};
+  return {.sequences = shape_.sequences,
+          .u = conv_part(in_),
+          .weight = conv_weight_.weight,
+          .bias = conv_bias_.weight,
+          .document_begins = document_begins_};
 }
 
 kernels::SsdInputs Mamba2Branch::scan_inputs() const {
@@ -30,7 +34,8 @@ kernels::SsdInputs Mamba2Branch::scan_inputs() const {
           .dt_bias = dt_bias_.weight,
           .a_log = a_log_.weight,
           .d = d_.weight,
-          .initial_state = {}};
+          .initial_state = {},
+          .document_begins = document_begins_};
 }
 
 kernels::GatedRmsNormArgs Mamba2Branch::norm_args() const {
@@ -51,6 +56,7 @@ Tensor Mamba2Branch::forward(const Tensor& x, BatchShape shape, const Exec& exec
             .groups = spec_.groups,
             .d_state = spec_.d_state,
             .chunk = std::min(spec_.chunk, shape.length)};
+  document_begins_ = shape.document_begins;
   in_ = arena.matrix(x.dtype(), tokens, spec_.in_width());
   conv_ = arena.matrix(x.dtype(), tokens, spec_.conv_width());
   y_ = arena.matrix(x.dtype(), tokens, spec_.d_ssm);

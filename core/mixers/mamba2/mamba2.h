@@ -50,6 +50,7 @@ class Mamba2Branch final : public Branch {
 
   // of the micro-batch at work
   kernels::SsdShape shape_;
+  Tensor document_begins_;
   Tensor in_;    // [tokens, z | x | B | C | dt]
   Tensor conv_;  // [tokens, x | B | C]
   Tensor y_;     // [tokens, d_ssm]
