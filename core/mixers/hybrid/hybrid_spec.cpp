@@ -91,14 +91,14 @@ static const std::string& word(const std::vector<std::string>& words, Choice cho
 }
 
 nlohmann::json HybridSpec::canonical() const {
-  static const HybridSpec kDefaults;
+  static const HybridSpec usual;
   nlohmann::json json{{"kind", "hybrid"}, {"branches", {branches[0]->canonical(), branches[1]->canonical()}}};
-  if (norm != kDefaults.norm) json["norm"] = word(kHybridNorms, norm);
-  if (scale != kDefaults.scale) json["scale"] = word(kHybridScales, scale);
-  if (fusion != kDefaults.fusion) json["fusion"] = word(kHybridFusions, fusion);
-  if (value != kDefaults.value) json["value"] = word(kHybridValues, value);
-  if (output != kDefaults.output) json["output"] = word(kHybridOutputs, output);
-  if (scale == HybridScale::diff && lambda_init != kDefaults.lambda_init) json["lambda_init"] = lambda_init;
+  if (norm != usual.norm) json["norm"] = word(kHybridNorms, norm);
+  if (scale != usual.scale) json["scale"] = word(kHybridScales, scale);
+  if (fusion != usual.fusion) json["fusion"] = word(kHybridFusions, fusion);
+  if (value != usual.value) json["value"] = word(kHybridValues, value);
+  if (output != usual.output) json["output"] = word(kHybridOutputs, output);
+  if (scale == HybridScale::diff && lambda_init != usual.lambda_init) json["lambda_init"] = lambda_init;
   return json;
 }
 
