@@ -1,17 +1,17 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/spec/accounting.h"
 #include "core/spec/mixture.h"
-#include "core/spec/run_config.h"
 #include "parallel/commands.h"
 #include "parallel/inspect_checkpoint.h"
+#include "parallel/inspect_text.h"
+#include "parallel/micro_batch.h"
 
 namespace hyscale::parallel {
 
@@ -21,16 +21,27 @@ struct Options {
   std::string path;
   std::string store;
   std::vector<std::string> set;
+  int64_t dp = 1, tp = 1;
+  int64_t micro_batch = 0;  // 0: as train chooses it
   bool json = false;
 };
 
-// Everything that can be said of a run before it starts.
-struct Inspection {
-  spec::RunConfig config;
-  spec::Account account;
-  std::string run_id;      // "" without the corpus
-  std::string id_problem;  // why there is no id
-};
+// How train would run it; the same rules.
+spec::ExecutionShape execution_of(const Options& options, const spec::RunConfig& config) {
+  if (options.tp != 1)
+    throw ConfigError(
+        {.what = fmt::format("--tp {}: this version splits work over data-parallel ranks only", options.tp),
+         .remedy = "leave --tp out"});
+  const int64_t sequences = config.train.batch_tokens / config.model.context;
+  if (sequences % options.dp != 0)
+    throw ConfigError(
+        {.what = fmt::format("a batch of {} sequences does not split over --dp {}", sequences, options.dp),
+         .why = "every rank must take the same number of sequences",
+         .remedy = "use a divisor"});
+  const int64_t local = sequences / options.dp;
+  const int64_t wanted = options.micro_batch > 0 ? options.micro_batch : usual_micro_batch(config.model.context);
+  return {.dp = options.dp, .micro_batch = std::min(wanted, local), .precision = config.train.precision};
+}
 
 Inspection inspect(const Options& options) {
   namespace fs = std::filesystem;
@@ -38,6 +49,8 @@ Inspection inspect(const Options& options) {
   Inspection result;
   result.config = spec::load_run_config(file, options.set);
   result.account = spec::account(result.config.model, result.config.model.context, result.config.train.precision);
+  result.execution = execution_of(options, result.config);
+  result.memory = spec::memory_per_rank(result.config.model, result.execution);
   try {
     const auto data = spec::load_data_manifest(result.config.data, spec::store_directory(options.store));
     result.run_id = spec::run_id(result.config, data.identity);
@@ -47,77 +60,6 @@ Inspection inspect(const Options& options) {
     result.id_problem = e.problems().at(0).what;
   }
   return result;
-}
-
-nlohmann::ordered_json whole_run_flops(const spec::FlopsPerToken& flops, double tokens) {
-  return {{"paper", flops.paper * tokens},
-          {"with_head", flops.with_head * tokens},
-          {"executed", flops.executed * tokens},
-          {"six_n", flops.six_n * tokens}};
-}
-
-nlohmann::ordered_json to_json(const Inspection& i) {
-  const spec::Account& a = i.account;
-  const spec::TrainConfig& train = i.config.train;
-  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
-  for (size_t n = 0; n < a.layers.size(); ++n)
-    layers.push_back({{"layer", n},
-                      {"name", a.layers[n].name},
-                      {"mixer", a.layers[n].mixer},
-                      {"mixer_parameters", a.layers[n].mixer_parameters},
-                      {"ffn_parameters", a.layers[n].ffn_parameters},
-                      {"mixer_flops_per_token", a.layers[n].mixer_flops}});
-  nlohmann::ordered_json json{
-      {"context", i.config.model.context},
-      {"d_model", i.config.model.d_model},
-      {"vocabulary", i.config.model.vocabulary},
-      {"params",
-       {{"total", a.params.total},
-        {"non_embedding", a.params.non_embedding},
-        {"without_head", a.params.without_head},
-        {"active", a.params.active}}},
-      {"train_flops_per_token", whole_run_flops(a.train_flops_per_token, 1)},
-      {"cache_bytes_per_sequence",
-       {{"paper_bf16", a.cache_bytes_per_sequence.paper_bf16}, {"actual", a.cache_bytes_per_sequence.actual}}},
-      {"tokens", train.tokens},
-      {"batch_tokens", train.batch_tokens},
-      {"steps", train.steps()},
-      {"run_flops", whole_run_flops(a.train_flops_per_token, static_cast<double>(train.tokens))},
-      {"layers", std::move(layers)}};
-  json["run_id"] = i.run_id.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(i.run_id);
-  return json;
-}
-
-std::string layers_text(const spec::Account& account) {
-  std::string text = fmt::format("{:>5}  {:<8} {:<10} {:>16} {:>16} {:>18}\n", "layer", "name", "mixer",
-                                 "mixer parameters", "FFN parameters", "mixer FLOPs/token");
-  for (size_t n = 0; n < account.layers.size(); ++n) {
-    const spec::LayerAccount& layer = account.layers[n];
-    text += fmt::format("{:>5}  {:<8} {:<10} {:>16} {:>16} {:>18.4g}\n", n, layer.name, layer.mixer,
-                        layer.mixer_parameters, layer.ffn_parameters, layer.mixer_flops);
-  }
-  return text;
-}
-
-std::string to_text(const Inspection& i) {
-  const spec::ParameterCounts& p = i.account.params;
-  const spec::FlopsPerToken& f = i.account.train_flops_per_token;
-  const spec::TrainConfig& train = i.config.train;
-  const auto tokens = static_cast<double>(train.tokens);
-  std::string text = layers_text(i.account);
-  text += fmt::format("\nparameters            total {}  non_embedding {}  without_head {}  active {}\n", p.total,
-                      p.non_embedding, p.without_head, p.active);
-  text += fmt::format("train FLOPs per token paper {:.5g}  with_head {:.5g}  executed {:.5g}  six_n {:.5g}\n", f.paper,
-                      f.with_head, f.executed, f.six_n);
-  text += fmt::format(
-      "whole run             {} tokens in {} steps: paper {:.4g}  with_head {:.4g}  executed {:.4g}  "
-      "six_n {:.4g}\n",
-      train.tokens, train.steps(), f.paper * tokens, f.with_head * tokens, f.executed * tokens, f.six_n * tokens);
-  text += fmt::format("cache per sequence    paper_bf16 {:.0f} B  actual {:.0f} B  (context {})\n",
-                      i.account.cache_bytes_per_sequence.paper_bf16, i.account.cache_bytes_per_sequence.actual,
-                      i.config.model.context);
-  text += fmt::format("run id                {}\n", i.run_id.empty() ? "unknown" : i.run_id);
-  return text + (i.id_problem.empty() ? "" : fmt::format("                      ({})\n", i.id_problem));
 }
 
 }  // namespace
@@ -133,9 +75,16 @@ void add_inspect_command(CLI::App& app) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--store", options->store, "Store with the corpus (default: HYSCALE_STORE, ./hyscale-store)");
+  command
+      ->add_option("--micro-batch", options->micro_batch, "Sequences of one forward pass (memory; default: as train)")
+      ->check(CLI::Range(1, 1'000'000));
+  command->add_option("--dp", options->dp, "Data-parallel ranks (memory; default 1)")->check(CLI::Range(1, 1'000'000));
+  command->add_option("--tp", options->tp, "Tensor-parallel ranks (only 1 is offered)")
+      ->check(CLI::Range(1, 1'000'000));
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Example: hybrid-worker inspect run.yaml --set model.context=8192 --json\n"
+      "         hybrid-worker inspect run.yaml --micro-batch 4 --dp 8\n"
       "         hybrid-worker inspect runs/first/checkpoints/step-000000400.h5");
   command->callback([options] {
     if (is_hdf5(options->path)) {
@@ -144,7 +93,7 @@ void add_inspect_command(CLI::App& app) {
       return;
     }
     const Inspection result = inspect(*options);
-    std::fputs(options->json ? (to_json(result).dump(2) + "\n").c_str() : to_text(result).c_str(), stdout);
+    std::fputs((options->json ? inspection_json(result) : inspection_text(result)).c_str(), stdout);
   });
 }
 

@@ -56,10 +56,19 @@ static int64_t count(const std::vector<ParameterSpec>& list) {
   return total;
 }
 
-static double actual_bytes(const CacheSize& cache, Precision precision) {
-  const double element = precision == Precision::fp32 ? 4 : 2;
-  return element * static_cast<double>(cache.kv_elements + cache.conv_elements) +
-         4 * static_cast<double>(cache.state_elements);
+// Adds a mixer's cache; returns its bytes.
+static double add_cache(CacheBytes& sum, const CacheSize& cache, Precision precision) {
+  const CacheBytes own{.paper_bf16 = cache.paper_bytes_bf16,
+                       .kv_elements = cache.kv_elements,
+                       .conv_elements = cache.conv_elements,
+                       .state_elements = cache.state_elements};
+  const double bytes = precision == Precision::fp32 ? own.fp32() : own.bf16();
+  sum.paper_bf16 += own.paper_bf16;
+  sum.actual += bytes;
+  sum.kv_elements += own.kv_elements;
+  sum.conv_elements += own.conv_elements;
+  sum.state_elements += own.state_elements;
+  return bytes;
 }
 
 Account account(const ModelConfig& model) { return account(model, model.context); }
@@ -71,14 +80,13 @@ Account account(const ModelConfig& model, int64_t context, Precision precision) 
   double paper_terms = 0, executed_terms = 0;
   for (const BlockConfig& block : model.stack) {
     const MixerFlops flops = block.mixer->flops_per_token(d, context);
-    const CacheSize cache = block.mixer->cache(context);
-    result.cache_bytes_per_sequence.paper_bf16 += cache.paper_bytes_bf16;
-    result.cache_bytes_per_sequence.actual += actual_bytes(cache, precision);
+    const double cache = add_cache(result.cache_bytes_per_sequence, block.mixer->cache(context), precision);
     LayerAccount layer{.name = block.name,
                        .mixer = std::string(block.mixer->kind()),
                        .mixer_parameters = count(block.mixer->parameters(d)),
                        .ffn_parameters = block.ffn ? count(ffn_parameters(*block.ffn, d)) : 0,
-                       .mixer_flops = flops.paper};
+                       .mixer_flops = flops.paper,
+                       .cache_bytes = cache};
     non_embedding += d + layer.mixer_parameters + (block.ffn ? d + layer.ffn_parameters : 0);
     paper_parameters += block.mixer->paper_parameters(d) + layer.ffn_parameters;
     paper_terms += flops.paper;

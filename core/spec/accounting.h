@@ -24,9 +24,15 @@ struct FlopsPerToken {
   double six_n = 0;      // 6 × non_embedding
 };
 
+/// Decode-time state of one sequence. SSM states are fp32 always, the other parts of the compute dtype.
 struct CacheBytes {
   double paper_bf16 = 0;  // the paper's formula, bytes of one sequence
-  double actual = 0;      // what our caches hold: states in fp32, keys, values and convolution tail in `precision`
+  double actual = 0;      // what our caches hold: keys, values and convolution tail in `precision`, states in fp32
+  int64_t kv_elements = 0, conv_elements = 0, state_elements = 0;
+  double fp32() const { return 4.0 * static_cast<double>(kv_elements + conv_elements + state_elements); }
+  double bf16() const {
+    return 2.0 * static_cast<double>(kv_elements + conv_elements) + 4.0 * static_cast<double>(state_elements);
+  }
 };
 
 struct LayerAccount {
@@ -35,6 +41,7 @@ struct LayerAccount {
   int64_t mixer_parameters = 0;
   int64_t ffn_parameters = 0;
   double mixer_flops = 0;  // paper term beyond 6 × parameters, per token
+  double cache_bytes = 0;  // of one sequence, actual
 };
 
 struct Account {

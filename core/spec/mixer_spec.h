@@ -61,6 +61,18 @@ struct CacheSize {
   double paper_bytes_bf16 = 0;  // the paper's formula
 };
 
+/// Elements that a stored row of `width` takes: rows of activations and weights a multiple of 1 KiB apart (fp32) are
+/// laid a cache line further (core/tensor, row_stride).
+constexpr int64_t stored_row(int64_t width) { return width % 256 == 0 ? width + 16 : width; }
+
+/// What one micro-batch of training holds of a mixer beside its input and output, in elements of the compute dtype
+/// (`states` in fp32).
+struct ActivationSize {
+  int64_t kept = 0;     // from forward to backward
+  int64_t states = 0;   // likewise: SSM states, softmax statistics
+  int64_t scratch = 0;  // the most that backward takes beyond that and gives back
+};
+
 /// What the size of a study decides about a mixer; the rest (rope, window, norm, ranges …) stays as written.
 struct MixerScale {
   int64_t d_model = 0;
@@ -71,7 +83,7 @@ struct MixerScale {
   double attention_share = 0.5;  // of a hybrid block's heads; the rest are its second kind's
 };
 
-/// A mixer seen from planner and analysis: shape rules, parameters, FLOPs, cache. Immutable; registered in
+/// A mixer seen from planner and analysis: shape rules, parameters, FLOPs, cache, activations. Immutable; registered in
 /// core/mixers/list.def. The part that computes is model::Mixer.
 class MixerSpec {
  public:
@@ -83,6 +95,8 @@ class MixerSpec {
   virtual int64_t paper_parameters(int64_t d_model) const = 0;
   virtual MixerFlops flops_per_token(int64_t d_model, int64_t context) const = 0;
   virtual CacheSize cache(int64_t context) const = 0;
+  /// Of `sequences` of `length` tokens, nothing recomputed.
+  virtual ActivationSize activations(int64_t sequences, int64_t length) const = 0;
   /// Every field that differs from its default, plus `kind`; key order does not matter.
   virtual nlohmann::json canonical() const = 0;
   /// The block as run.yaml would have it: "{kind: attention, heads: 4, …}".

@@ -11,6 +11,7 @@
 #include "core/base/files.h"
 #include "core/spec/accounting.h"
 #include "core/spec/corpus_manifest.h"
+#include "core/spec/memory.h"
 #include "tests/spec/run_text.h"
 #include "tests/support/scratch.h"
 
@@ -70,6 +71,11 @@ TEST_F(Inspect, JsonHoldsTheAccountOfTheModel) {
   EXPECT_EQ(json.at("train_flops_per_token").at("with_head"), a.train_flops_per_token.with_head);
   EXPECT_EQ(json.at("run_flops").at("executed"), a.train_flops_per_token.executed * 51200);
   EXPECT_EQ(json.at("cache_bytes_per_sequence").at("actual"), a.cache_bytes_per_sequence.actual);
+  const auto& parts = json.at("cache_bytes_per_sequence").at("parts");
+  double bytes = 0;
+  for (const auto& part : parts) bytes += part.at("fp32").get<double>();
+  EXPECT_EQ(bytes, a.cache_bytes_per_sequence.actual);
+  EXPECT_EQ(parts.at("ssm_state").at("bf16"), parts.at("ssm_state").at("fp32")) << "states stay in fp32";
   EXPECT_EQ(json.at("layers").size(), 6u);
   EXPECT_EQ(json.at("steps"), 100);
   EXPECT_TRUE(json.at("run_id").is_null()) << "without its corpus a run has no id";
@@ -80,6 +86,36 @@ TEST_F(Inspect, KnowsTheRunIdOnceTheCorpusIsThere) {
   const auto json = nlohmann::json::parse(inspect("--json " + directory_).output);  // a run directory works as well
   EXPECT_EQ(json.at("run_id"), run_id(parse_run_config(kRunText, "run.yaml"), corpus));
   EXPECT_THAT(inspect(directory_ + "/run.yaml").output, HasSubstr(json.at("run_id").get<std::string>()));
+}
+
+TEST_F(Inspect, TellsTheMemoryOfARankForGivenSettings) {
+  const auto memory = [&](const std::string& more) {
+    return nlohmann::json::parse(inspect("--json " + more + " " + directory_ + "/run.yaml").output)
+        .at("memory_bytes_per_rank");
+  };
+  const auto one = memory("--micro-batch 1"), two = memory("--micro-batch 2"), shared = memory("--dp 2");
+  const MemoryBytes m = memory_per_rank(parse_run_config(kRunText, "run.yaml").model, {.micro_batch = 1});
+  EXPECT_EQ(one.at("activations"), m.activations);
+  EXPECT_EQ(one.at("total"), m.total());
+  EXPECT_EQ(two.at("activations"), 2 * m.activations);
+  EXPECT_EQ(shared.at("optimizer"), m.optimizer / 2);
+  EXPECT_THAT(inspect(directory_ + "/run.yaml").output, HasSubstr("memory per rank"));
+  const Outcome uneven = inspect("--dp 3 " + directory_ + "/run.yaml");
+  EXPECT_EQ(uneven.status, 2);
+  EXPECT_THAT(uneven.output, HasSubstr("a batch of 2 sequences does not split over --dp 3"));
+  EXPECT_EQ(inspect("--tp 2 " + directory_ + "/run.yaml").status, 2);
+}
+
+TEST_F(Inspect, ReadsEveryConfigOfThePaper) {
+  const char* source = std::getenv("HYSCALE_SOURCE_DIR");
+  int read = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string(source ? source : ".") + "/studies/paper")) {
+    const Outcome outcome = inspect("--json " + entry.path().string());
+    ASSERT_EQ(outcome.status, 0) << outcome.output;
+    EXPECT_EQ(nlohmann::json::parse(outcome.output).at("context"), 8192);
+    ++read;
+  }
+  EXPECT_EQ(read, 20);
 }
 
 TEST_F(Inspect, AppliesOverridesAndRefusesWrongOnesWithStatusTwo) {

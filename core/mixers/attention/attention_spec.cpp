@@ -40,6 +40,13 @@ CacheSize AttentionSpec::cache(int64_t context) const {
   return {.kv_elements = elements, .paper_bytes_bf16 = 2.0 * static_cast<double>(elements)};
 }
 
+// Kept: q | k | v, the value row, a log-sum-exp for each query. Backward: the value row's gradient, those of q | k | v.
+ActivationSize AttentionSpec::activations(int64_t sequences, int64_t length) const {
+  const int64_t tokens = sequences * length;
+  const int64_t rows = tokens * (stored_row(q_width() + k_width() + v_width()) + stored_row(value_dim));
+  return {.kept = rows, .states = tokens * heads, .scratch = rows};
+}
+
 nlohmann::json AttentionSpec::canonical() const {
   nlohmann::json json{{"kind", "attention"}, {"heads", heads}, {"head_dim", head_dim}};
   if (kv_heads != heads) json["kv_heads"] = kv_heads;

@@ -67,6 +67,17 @@ CacheSize Mamba2Spec::cache(int64_t) const {
           .paper_bytes_bf16 = 2.0 * static_cast<double>(state + conv * conv_width())};
 }
 
+// Kept: z | x | B | C | dt, the convolution's x | B | C, y, the value row; a scale for each token and norm group, dt, a
+// state for each chunk (its rows whole vectors of 8). Backward: gradients of all these rows, then the scan's gradients
+// of the states; the norms' and the convolution's partial sums are smaller and come at other times.
+ActivationSize Mamba2Spec::activations(int64_t sequences, int64_t length) const {
+  const int64_t tokens = sequences * length, taps = std::min(chunk, length), chunks = (length + taps - 1) / taps;
+  const int64_t rows = tokens * (stored_row(in_width()) + stored_row(conv_width()) + 2 * stored_row(d_ssm));
+  const int64_t states = sequences * heads() * chunks * d_state * ((head_dim + 7) / 8 * 8);
+  const int64_t statistics = tokens * ((gated_norm ? norm_groups : 0) + heads());
+  return {.kept = rows, .states = states + statistics, .scratch = rows + states + 3 * sequences * chunks * heads()};
+}
+
 nlohmann::json Mamba2Spec::canonical() const {
   nlohmann::json json{{"kind", "mamba2"}, {"d_ssm", d_ssm}, {"d_state", d_state}};
   if (head_dim != kDefaults.head_dim) json["head_dim"] = head_dim;

@@ -41,6 +41,7 @@ struct Mamba2Spec final : MixerSpec {
   int64_t paper_parameters(int64_t d_model) const override;
   MixerFlops flops_per_token(int64_t d_model, int64_t context) const override;
   CacheSize cache(int64_t context) const override;
+  ActivationSize activations(int64_t sequences, int64_t length) const override;
   nlohmann::json canonical() const override;
   std::string to_yaml() const override;
   std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;

@@ -26,6 +26,11 @@ spec::CacheSize EmaSpec::cache(int64_t) const {
   return {.state_elements = width, .paper_bytes_bf16 = 2.0 * static_cast<double>(width)};
 }
 
+spec::ActivationSize EmaSpec::activations(int64_t sequences, int64_t length) const {
+  const int64_t rows = sequences * length * spec::stored_row(width);
+  return {.kept = rows, .states = 0, .scratch = rows};
+}
+
 nlohmann::json EmaSpec::canonical() const {
   nlohmann::json json{{"kind", "ema"}};
   if (half_life != EmaSpec{}.half_life) json["half_life"] = half_life;

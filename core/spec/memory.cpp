@@ -1,0 +1,74 @@
+#include "core/spec/memory.h"
+
+#include <algorithm>
+
+#include "core/spec/accounting.h"
+
+namespace hyscale::spec {
+
+static double bytes_of(int64_t elements, double size) { return size * static_cast<double>(elements); }
+
+static int64_t whole(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+// Of the flat arrays: matrices by stored rows, the whole padded to 64.
+static int64_t flat_elements(const ModelConfig& model) {
+  int64_t elements = 0;
+  for (const ParameterSpec& p : parameter_list(model))
+    elements += p.shape.size() == 2 ? p.shape[0] * stored_row(p.shape[1]) : p.count();
+  return whole(elements, 64);
+}
+
+// The head works through chunks of tokens: 2^21 logits, 128 tokens at least.
+static int64_t logit_elements(int64_t tokens, int64_t vocabulary) {
+  const int64_t chunk = std::min(tokens, std::max<int64_t>(128, (int64_t{1} << 21) / vocabulary / 16 * 16));
+  return chunk * stored_row(whole(vocabulary, 16));
+}
+
+namespace {
+
+/// Elements of the arena, summed up as Model runs through the stack.
+struct ArenaElements {
+  int64_t tokens, row;  // row: of the residual stream
+  int64_t kept = 0, states = 0, scratch = 0;
+
+  // The normed row and its scale; the stream behind it unless it is the one before.
+  void norm(bool first) {
+    kept += tokens * (first ? row : 2 * row);
+    states += tokens;
+  }
+  void layer(const BlockConfig& block, int64_t d_model, int64_t sequences, bool first) {
+    const int64_t norm_sums = whole(tokens, 128) / 128 * d_model;
+    norm(first);
+    const ActivationSize mixer = block.mixer->activations(sequences, tokens / sequences);
+    kept += tokens * row + mixer.kept;  // its output, and what it keeps itself
+    states += mixer.states;
+    scratch = std::max({scratch, mixer.scratch, norm_sums});
+    if (!block.ffn) return;
+    norm(false);
+    kept += tokens * (row + stored_row(2 * block.ffn->d_ff) + stored_row(block.ffn->d_ff));
+    scratch = std::max(scratch, tokens * stored_row(block.ffn->d_ff));
+  }
+};
+
+}  // namespace
+
+MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shape) {
+  const double element = shape.precision == Precision::fp32 ? 4 : 2;
+  const double copy = shape.precision == Precision::fp32 ? 0 : shape.precision == Precision::bf16 ? 2 : 1;
+  const int64_t flat = flat_elements(model), shard = (flat + shape.dp - 1) / shape.dp;
+  const int64_t exchanged = shard * shape.dp != flat ? 2 * shard * shape.dp : 0;
+  ArenaElements arena{.tokens = shape.micro_batch * model.context, .row = stored_row(model.d_model)};
+  arena.kept = arena.tokens * arena.row;  // the embedding's rows
+  for (size_t n = 0; n < model.stack.size(); ++n) arena.layer(model.stack[n], model.d_model, shape.micro_batch, n == 0);
+  arena.norm(model.stack.empty());
+  const int64_t gradient_row = arena.tokens * arena.row;  // of the final rows, then of every layer's input
+  const double head = bytes_of(logit_elements(arena.tokens, model.vocabulary), element) + bytes_of(arena.tokens, 8);
+  const double backward = bytes_of(gradient_row + arena.scratch, element);
+  return {.weights = bytes_of(flat, 4 + copy),
+          .gradients = bytes_of(flat, 4),
+          .optimizer = bytes_of(2 * shard + exchanged, 4),
+          .activations = bytes_of(arena.kept, element) + bytes_of(arena.states, 4),
+          .scratch = bytes_of(gradient_row, element) + std::max(head, backward)};
+}
+
+}  // namespace hyscale::spec

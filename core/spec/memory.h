@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/spec/run_config.h"
+
+namespace hyscale::spec {
+
+/// What memory depends on beside the model. Nothing is recomputed.
+struct ExecutionShape {
+  int64_t dp = 1;           // ranks that share the optimizer's state (ZeRO-1)
+  int64_t micro_batch = 1;  // sequences of one forward pass on one rank
+  Precision precision = Precision::fp32;
+};
+
+/// Bytes of one rank while it trains, each category exact to the rounding of allocations (a test holds them against
+/// what is allocated). Not in it: the process itself, the batch, tables of rotary positions, the threads' own tiles.
+struct MemoryBytes {
+  double weights = 0;      // fp32, and a copy in the compute dtype where that is another
+  double gradients = 0;    // fp32, of all parameters on every rank
+  double optimizer = 0;    // AdamW's two moments in fp32, a 1/dp share, and the exchange buffers of an uneven split
+  double activations = 0;  // kept from forward for backward
+  double scratch = 0;      // the most beyond that: gradients of activations, logits of a chunk of tokens
+  double total() const { return weights + gradients + optimizer + activations + scratch; }
+};
+
+/// Training on sequences of `model.context` tokens, the model whole on every rank (tp = 1: no other split is offered).
+MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shape);
+
+}  // namespace hyscale::spec
