@@ -43,7 +43,7 @@ CacheSize AttentionSpec::cache(int64_t context) const {
 // Kept: q | k | v, the value row, a log-sum-exp for each query. Backward: the value row's gradient, those of q | k | v.
 ActivationSize AttentionSpec::activations(int64_t sequences, int64_t length) const {
   const int64_t tokens = sequences * length;
-  const int64_t rows = tokens * (stored_row(q_width() + k_width() + v_width()) + stored_row(value_dim));
+  const int64_t rows = tokens * (stored_row(in_width()) + stored_row(value_dim));
   return {.kept = rows, .states = tokens * heads, .scratch = rows};
 }
 

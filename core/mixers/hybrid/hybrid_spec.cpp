@@ -85,6 +85,36 @@ CacheSize HybridSpec::cache(int64_t context) const {
           .paper_bytes_bf16 = a.paper_bytes_bf16 + b.paper_bytes_bf16};
 }
 
+static bool is_scaled(HybridScale scale, size_t branch) {
+  return scale != HybridScale::none && (scale != HybridScale::diff || branch == 1);
+}
+
+// Beside its branches: normed rows of an attention branch, scaled rows or their sum, a factor for each token. Backward
+// holds the gradients of these rows and of shared values while the branches take turns; a branch that is not normed
+// reads the row's gradient itself, where one that stands alone has a copy of its own.
+ActivationSize HybridSpec::activations(int64_t sequences, int64_t length) const {
+  const int64_t tokens = sequences * length;
+  const bool summed = output == HybridOutput::joint && fusion != HybridFusion::concat;
+  const bool weighed = scale == HybridScale::gate || scale == HybridScale::alpha;
+  const int64_t weights = weighed ? 2 * tokens : 0, first = tokens * stored_row(value_width(0));
+  ActivationSize sum{.kept = weights + (summed ? first : 0), .states = 0, .scratch = weights + (summed ? first : 0)};
+  if (value == HybridValue::joint)
+    sum.scratch += tokens * stored_row(as_attention(*branches[value_giver()])->v_width());
+  int64_t turn = 0;
+  for (size_t b = 0; b < 2; ++b) {
+    const ActivationSize own = branches[b]->activations(sequences, length);
+    const int64_t row = tokens * stored_row(value_width(b));
+    const bool normed = as_attention(*branches[b]) && norm == HybridNorm::group;
+    const bool scaled = is_scaled(scale, b), negated = summed && b == 1 && fusion == HybridFusion::subtract;
+    sum.kept += own.kept + (normed ? row : 0) + (scaled && !summed ? row : 0);
+    sum.states += own.states + (normed ? tokens : 0);
+    sum.scratch += (summed ? 0 : row) + (scaled || negated ? row : 0);
+    turn = std::max(turn, own.scratch - (normed ? 0 : row));
+  }
+  sum.scratch += turn;
+  return sum;
+}
+
 template <class Choice>
 static const std::string& word(const std::vector<std::string>& words, Choice choice) {
   return words[static_cast<size_t>(choice)];

@@ -68,6 +68,7 @@ struct HybridSpec final : MixerSpec {
   int64_t paper_parameters(int64_t d_model) const override;
   MixerFlops flops_per_token(int64_t d_model, int64_t context) const override;
   CacheSize cache(int64_t context) const override;
+  ActivationSize activations(int64_t sequences, int64_t length) const override;
   nlohmann::json canonical() const override;
   std::string to_yaml() const override;
   bool has_rope() const override { return branches[0]->has_rope() || branches[1]->has_rope(); }
