@@ -55,7 +55,9 @@ struct Shape {
   int64_t d_model = 0, layers = 0, d_ff = 0;
   int64_t d_ff_step = 0;  // d_ff is a multiple of this
   int64_t non_embedding = 0;
-  double off = 0;  // (non_embedding − target) / target
+  double off = 0;       // (non_embedding − target) / target
+  std::string problem;  // why there is no such model; "": there is
+  double aspect() const { return layers > 0 ? static_cast<double>(d_model) / static_cast<double>(layers) : 0; }
 };
 
 struct Plan {

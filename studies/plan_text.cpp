@@ -8,12 +8,16 @@
 
 namespace hyscale::studies {
 
+// d_ff with the step it was solved in; how wide a layer is for the depth (aspect).
 static std::string shapes_text(const Plan& plan) {
-  std::string text = fmt::format("{:<16} {:>8}  {:>7} {:>6} {:>6} {:>13} {:>7}  {}\n", "family", "size", "d_model",
-                                 "layers", "d_ff", "non-embedding", "off", "stack");
+  std::string text = fmt::format("{:<16} {:>8}  {:>7} {:>6} {:>6} {:>6} {:>5} {:>13} {:>7}  {}\n", "family", "size",
+                                 "d_model", "layers", "aspect", "d_ff", "step", "non-embedding", "off", "stack");
   for (const Shape& s : plan.shapes)
-    text += fmt::format("{:<16} {:>8}  {:>7} {:>6} {:>6} {:>13} {:>+6.2f}%  {}\n", s.family, s.size, s.d_model,
-                        s.layers, s.d_ff, s.non_embedding, 100 * s.off, s.stack);
+    text += s.problem.empty() ? fmt::format("{:<16} {:>8}  {:>7} {:>6} {:>6.0f} {:>6} {:>5} {:>13} {:>+6.2f}%  {}\n",
+                                            s.family, s.size, s.d_model, s.layers, s.aspect(), s.d_ff, s.d_ff_step,
+                                            s.non_embedding, 100 * s.off, s.stack)
+                              : fmt::format("{:<16} {:>8}  {:>7} {:>6} {:>6.0f}  none: {}\n", s.family, s.size,
+                                            s.d_model, s.layers, s.aspect(), s.problem);
   return text;
 }
 
@@ -98,10 +102,13 @@ std::string plan_json(const Plan& plan) {
                               {"size", s.size},
                               {"d_model", s.d_model},
                               {"layers", s.layers},
+                              {"aspect", s.aspect()},
                               {"d_ff", s.d_ff},
+                              {"d_ff_step", s.d_ff_step},
                               {"non_embedding", s.non_embedding},
                               {"off", s.off},
-                              {"stack", s.stack}});
+                              {"stack", s.stack},
+                              {"problem", s.problem}});
   for (const PlannedRun& run : plan.runs) json["runs"].push_back(run_json(run));
   for (const RejectedCell& cell : plan.rejected)
     json["rejected"].push_back({{"family", cell.family},

@@ -90,7 +90,8 @@ static void note_finer_steps(Plan& plan) {
   for (const Shape& shape : plan.shapes) {
     const int64_t usual = shape.non_embedding < 10'000'000 ? 8 : 64;
     if (shape.d_ff > 0 && shape.d_ff % usual != 0)
-      finer.push_back(fmt::format("{} {} (d_ff {})", shape.family, shape.size, shape.d_ff));
+      finer.push_back(
+          fmt::format("{} {} (d_ff {}, {:+.2f} % off)", shape.family, shape.size, shape.d_ff, 100 * shape.off));
   }
   if (!finer.empty())
     plan.notes.push_back(
@@ -130,7 +131,8 @@ Plan make_plan(const StudySpec& spec, const std::string& store) {
                              .d_ff = fit.d_ff,
                              .d_ff_step = fit.d_ff_step,
                              .non_embedding = fit.non_embedding,
-                             .off = fit.off});
+                             .off = fit.off,
+                             .problem = fit.problem});
       add_cells(plan, spec.families[f], size, bases[f], fit);
     }
   }

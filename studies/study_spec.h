@@ -29,7 +29,7 @@ struct FamilySpec {
   std::string name;
   Location at;  // in the study file
   spec::StackRule stack;
-  double attention_share = 0.5;  // `split: "2:1"`: of a hybrid block's heads; the rest are Mamba's
+  double attention_share = 0.5;  // `split: "2:1"`: of a hybrid block; the rest is Mamba's
   std::vector<std::string> set;  // "a.b=c": applied to the base file
 };
 

@@ -80,7 +80,7 @@ struct MixerScale {
   int64_t heads_per_kv_head = 0;
   int64_t ssm_head_dim = 0;
   int64_t d_state = 0;
-  double attention_share = 0.5;  // of a hybrid block's heads; the rest are its second kind's
+  double attention_share = 0.5;  // of a hybrid block; the rest is Mamba's
 };
 
 /// A mixer seen from planner and analysis: shape rules, parameters, FLOPs, cache, activations. Immutable; registered in

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <gmock/gmock.h>
 
+#include "core/mixers/hybrid/hybrid_spec.h"
 #include "core/spec/accounting.h"
 #include "studies/families/family.h"
 #include "tests/studies/study_fixture.h"
@@ -41,6 +42,47 @@ TEST_F(Families, TinyStacksStillMixBothKinds) {
     EXPECT_THAT(stack, testing::Contains("A")) << layers;
     EXPECT_THAT(stack, testing::Contains("M")) << layers;
     EXPECT_NE(stack.front(), "A") << "the first layer is the worst place for attention";
+  }
+}
+
+TEST_F(Families, ASplitWidensAttentionAndNarrowsMambaAtEqualParameters) {
+  const StudySpec spec = read();
+  const spec::RunFile base = spec::load_run_file(spec.base);
+  FamilySpec family = spec.families[3];
+  const auto block = [&](double share) {
+    family.attention_share = share;
+    const FittedModel fit = fit_family(family, {.name = "x", .target = 1e8}, base, 100'000'000);
+    EXPECT_EQ(fit.problem, "");
+    spec::RunConfig config = base.config;
+    config.model = fit.model;
+    EXPECT_NO_THROW(spec::parse_run_config(spec::to_yaml(config), "fitted")) << share;
+    for (const spec::BlockConfig& layer : fit.model.stack)
+      if (layer.name == "H") return std::dynamic_pointer_cast<const spec::HybridSpec>(layer.mixer);
+    return std::shared_ptr<const spec::HybridSpec>();
+  };
+  const auto attention_width = [](const spec::HybridSpec& hybrid) {
+    return dynamic_cast<const spec::AttentionSpec&>(*hybrid.branches[1]).q_width();
+  };
+  const auto mamba_width = [](const spec::HybridSpec& hybrid) {
+    return dynamic_cast<const spec::Mamba2Spec&>(*hybrid.branches[0]).d_ssm;
+  };
+  const auto even = block(0.5), two = block(2.0 / 3), tenth = block(1.0 / 11);
+  EXPECT_NEAR(static_cast<double>(attention_width(*two)) / static_cast<double>(attention_width(*even)), 4.0 / 3, 0.07);
+  EXPECT_NEAR(static_cast<double>(mamba_width(*two)) / static_cast<double>(mamba_width(*even)), 2.0 / 3, 0.07);
+  EXPECT_LT(attention_width(*tenth), attention_width(*even) / 4);
+}
+
+TEST_F(Families, TheLadderStaysWithinSensibleShapesFrom100KTo3B) {
+  double last = 0;
+  for (double size = 1e5; size <= 3e9; size *= 1.07) {
+    const SizeShape shape = shape_of({.name = "x", .target = size});
+    const double aspect = static_cast<double>(shape.scale.d_model) / static_cast<double>(shape.layers);
+    EXPECT_GE(aspect, 10) << size;
+    EXPECT_LE(aspect, 200) << size;
+    EXPECT_GE(static_cast<double>(shape.scale.d_model), 0.85 * last) << "a bigger size is not narrower: " << size;
+    last = std::max(last, static_cast<double>(shape.scale.d_model));
+    EXPECT_EQ(shape.scale.d_model % shape.scale.attention_head_dim, 0);
+    EXPECT_EQ((shape.scale.d_model / shape.scale.attention_head_dim) % 2, 0) << "a hybrid takes half the heads";
   }
 }
 

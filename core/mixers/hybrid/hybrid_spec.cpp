@@ -1,6 +1,7 @@
 #include "core/mixers/hybrid/hybrid_spec.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -146,20 +147,35 @@ static int64_t largest_divisor_up_to(int64_t value, int64_t limit) {
   return divisor;
 }
 
-// The paper's split: queries and keys of half the width, values of the full one; half the Mamba width.
+// A head of a branch that takes `share` of the block: as it is at one half, else wider or narrower in steps of 8
+// channels.
+static int64_t head_at_share(int64_t head_dim, double share) {
+  if (share == 0.5) return head_dim;
+  const int64_t step = head_dim < 16 ? 2 : 8;
+  return std::max<int64_t>(step,
+                           std::llround(2 * share * static_cast<double>(head_dim) / static_cast<double>(step)) * step);
+}
+
+// The paper's split: half the heads to each branch, queries and keys of that width, values of the full one; half the
+// Mamba width. Attention has `attention_share` of it, of two like branches the first.
 std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& size) const {
   auto spec = std::make_shared<HybridSpec>(*this);
-  for (auto& branch : spec->branches) {
-    const auto whole = branch->at_scale(size);
+  const bool alike = branches[0]->kind() == branches[1]->kind();
+  for (size_t b = 0; b < 2; ++b) {
+    const auto whole = branches[b]->at_scale(size);
+    const bool takes_share = alike ? b == 0 : whole->kind() == "attention";
+    const double share = takes_share ? size.attention_share : 1 - size.attention_share;
     if (const AttentionSpec* attention = as_attention(*whole)) {
       auto half = std::make_shared<AttentionSpec>(*attention);
       half->heads = std::max<int64_t>(1, attention->heads / 2);
       half->kv_heads = largest_divisor_up_to(half->heads, half->heads / size.heads_per_kv_head);
-      branch = half;
+      half->head_dim = head_at_share(attention->head_dim, share);
+      spec->branches[b] = half;
     } else if (const Mamba2Spec* mamba = as_mamba2(*whole)) {
       auto half = std::make_shared<Mamba2Spec>(*mamba);
-      half->d_ssm = mamba->d_ssm / 2;
-      branch = half;
+      half->head_dim = head_at_share(mamba->head_dim, share);
+      half->d_ssm = mamba->heads() / 2 * half->head_dim;
+      spec->branches[b] = half;
     }
   }
   return spec;
