@@ -16,6 +16,8 @@ void add_inspect_command(CLI::App& app);
 void add_data_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);
+void add_export_command(CLI::App& app);
+void add_import_command(CLI::App& app);
 
 /// Thrown by a command that ran as it should but ends in a status other than 0 and has said why (requeue).
 struct CommandEnded {

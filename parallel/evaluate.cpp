@@ -55,7 +55,8 @@ std::unique_ptr<storage::CheckpointReader> open_checkpoint(const EvalOptions& op
                        .remedy = fmt::format("there is one of step {}", fmt::join(steps, ", "))});
   const std::string path = storage::checkpoint_path(e.run, step);
   auto reader = std::make_unique<storage::CheckpointReader>(path);
-  if (reader->info().run_id != e.identity.run_id)
+  const std::string& run_id = reader->info().run_id;
+  if (run_id != e.identity.run_id && run_id != storage::kImportedRunId)
     throw ConfigError(
         {.what = fmt::format("{} belongs to another run than {} with this corpus", path, e.run.run_yaml()),
          .remedy = "give the store that the run was trained from with --store"});

@@ -19,7 +19,7 @@ const hyscale::ManualNotes kNotes{
                     {"OMP_NUM_THREADS", "threads of each rank, where --threads is not given"}}};
 
 int run(int argc, char** argv) {
-  CLI::App app("Trains, evaluates and inspects one model, alone or under mpirun.", kProgram);
+  CLI::App app("Trains, evaluates, inspects and exchanges one model, alone or under mpirun.", kProgram);
   app.set_version_flag("--version", hyscale::version_line(kProgram));
   app.require_subcommand(1);
   app.footer("Example: hybrid-worker train run.yaml --out runs/first");
@@ -29,6 +29,8 @@ int run(int argc, char** argv) {
   hyscale::parallel::add_data_command(app);
   hyscale::parallel::add_bench_command(app);
   hyscale::parallel::add_tokenize_command(app);
+  hyscale::parallel::add_export_command(app);
+  hyscale::parallel::add_import_command(app);
   hyscale::add_shell_commands(app, kProgram, kNotes);
   try {
     app.parse(argc, argv);

@@ -15,6 +15,17 @@ namespace {
 namespace fs = std::filesystem;
 using storage::RunDirectory;
 
+/// No worker was ever here, and the checkpoint is not one of ours.
+void check_not_imported(const RunDirectory& run) {
+  const std::vector<int64_t> steps = storage::list_checkpoints(run);
+  if (fs::exists(run.exec_json()) || steps.empty()) return;
+  const std::string path = storage::checkpoint_path(run, steps.back());
+  if (storage::CheckpointReader(path).info().run_id != storage::kImportedRunId) return;
+  throw ConfigError({.what = fmt::format("{} holds imported weights", path),
+                     .why = "they have no optimizer state, and the run of this config starts from its seed",
+                     .remedy = "train into another --out; eval, inspect and export work on imported weights"});
+}
+
 std::optional<Execution> execution_if_whole(const RunDirectory& run) {
   try {
     return read_execution(run);
@@ -81,6 +92,7 @@ OpenRun open_run(const TrainOptions& options, const RunIdentity& identity) {
   if (!there && options.resume)
     throw ConfigError({.what = fmt::format("--resume: {} holds no run ({} is missing)", run.path, run.run_yaml()),
                        .remedy = "leave --resume out to start the run there"});
+  if (there) check_not_imported(run);
   make_writable_directory(run.path);
   make_writable_directory(run.checkpoints());
   OpenRun open{.directory = run, .lock = std::make_unique<FileLock>(run.lock(), FileLock::Wait::no)};

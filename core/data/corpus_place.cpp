@@ -58,7 +58,7 @@ StagingDirectory::~StagingDirectory() {
 void StagingDirectory::commit() {
   sync_directory(path_);
   if (std::rename(path_.c_str(), final_.c_str()) != 0)
-    throw IoError({.what = fmt::format("cannot put the finished corpus at {}: {}", final_, std::strerror(errno)),
+    throw IoError({.what = fmt::format("cannot put what is finished at {}: {}", final_, std::strerror(errno)),
                    .remedy = "choose another --out"});
   path_.clear();
   const std::string parent = fs::path(final_).parent_path().string();

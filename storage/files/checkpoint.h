@@ -12,6 +12,10 @@
 
 namespace hyscale::storage {
 
+/// Stands for the run's id where the weights came from another tool's files: no run was trained to them here, there is
+/// no optimizer state, and no run resumes from them.
+inline constexpr const char* kImportedRunId = "imported";
+
 /// What a checkpoint says of itself.
 struct CheckpointInfo {
   std::string run_id;
