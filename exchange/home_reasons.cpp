@@ -27,8 +27,8 @@ std::string shape_text(const spec::Mamba2Spec& m) {
                      m.conv);
 }
 std::string shape_text(const spec::HybridSpec& h) {
-  return fmt::format("{} first, fusion {}", h.branches[0]->kind(),
-                     h.fusion == spec::HybridFusion::subtract ? "subtract" : "add");
+  if (h.fusion != spec::HybridFusion::subtract) return "the sum of both branches";
+  return fmt::format("{} minus {}", h.branches[0]->kind(), h.branches[1]->kind());
 }
 
 /// Goes over a model and notes what a class has no place for.
@@ -138,6 +138,14 @@ class Fit {
                       "");
     if (hybrid.norm != spec::HybridNorm::none)
       complain(at / "norm", fmt::format("has no norm of each branch: {} has norm: group", name), "norm: none");
+    if (hybrid.scale != spec::HybridScale::none)
+      complain(at / "scale",
+               fmt::format("has no learned scale of a branch: {} has scale: {}", name,
+                           spec::kHybridScales[static_cast<size_t>(hybrid.scale)]),
+               "scale: none");
+    if (hybrid.value != spec::HybridValue::separate)
+      complain(at / "value", fmt::format("has values of each branch's own: {} has value: joint", name),
+               "value: separate");
     for (size_t b = 0; b < hybrid.branches.size(); ++b) {
       const std::string branch = fmt::format("branch {} of {}", b, name);
       const Path there = at / "branches" / std::to_string(b);

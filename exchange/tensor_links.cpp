@@ -80,25 +80,53 @@ class Links {
     const std::string theirs = fmt::format("{}.{}.", names_.layers, n), ours = fmt::format("layers.{}.", n);
     whole(theirs + names_.mixer_norm + ".weight", ours + "mixer_norm.weight");
     const auto* hybrid = dynamic_cast<const spec::HybridSpec*>(block.mixer.get());
-    if (hybrid) {
-      for (size_t b = 0; b < hybrid->branches.size(); ++b)
-        add_mixer(*hybrid->branches[b], theirs, fmt::format("{}mixer.branches.{}.", ours, b));
-    } else {
-      add_mixer(*block.mixer, theirs, ours + "mixer.");
-    }
+    if (hybrid)
+      add_hybrid(*hybrid, theirs, ours + "mixer.");
+    else
+      add_mixer(*block.mixer, theirs, ours + "mixer.", {.whole = true, .ours = ours + "mixer.out.weight"});
     if (block.ffn) add_ffn(*block.ffn, theirs, ours);
   }
 
-  void add_mixer(const spec::MixerSpec& mixer, const std::string& theirs, const std::string& ours) {
+  /// What a mixer's out-projection is here: a whole parameter, or some columns of it.
+  struct Out {
+    bool whole = true;
+    std::string ours;
+    int64_t begin = 0, count = 0;  // columns
+  };
+  void add_out(const std::string& theirs, const Out& out) {
+    if (out.whole)
+      whole(theirs, out.ours);
+    else
+      columns(theirs, out.ours, out.begin, out.count);
+  }
+
+  // W (a ± b) = W a ± W b: the one joint projection stands for both. W [a ; b] is the sum of two, side by side in W.
+  void add_hybrid(const spec::HybridSpec& hybrid, const std::string& theirs, const std::string& ours) {
+    int64_t column = 0;
+    for (size_t b = 0; b < hybrid.branches.size(); ++b) {
+      const std::string branch = fmt::format("{}branches.{}.", ours, b);
+      const int64_t width = hybrid.value_width(b);
+      Out out{.whole = hybrid.fusion != spec::HybridFusion::concat,
+              .ours = (hybrid.output == spec::HybridOutput::joint ? ours : branch) + "out.weight",
+              .begin = column,
+              .count = width};
+      add_mixer(*hybrid.branches[b], theirs, branch, out);
+      column += width;
+    }
+  }
+
+  void add_mixer(const spec::MixerSpec& mixer, const std::string& theirs, const std::string& ours, const Out& out) {
     if (const auto* attention = dynamic_cast<const spec::AttentionSpec*>(&mixer)) {
       const std::string name = theirs + "self_attn.", qkv = ours + "qkv.weight";
       const int64_t q = attention->q_width(), k = attention->k_width();
       rows(name + "q_proj.weight", qkv, 0, q);
       rows(name + "k_proj.weight", qkv, q, k);
       rows(name + "v_proj.weight", qkv, q + k, attention->v_width());
-      whole(name + "o_proj.weight", ours + "out.weight");
+      add_out(name + "o_proj.weight", out);
     } else {
-      add_mamba2(dynamic_cast<const spec::Mamba2Spec&>(mixer), theirs + names_.mamba2 + ".", ours);
+      const std::string name = theirs + names_.mamba2 + ".";
+      add_mamba2(dynamic_cast<const spec::Mamba2Spec&>(mixer), name, ours);
+      add_out(name + "out_proj.weight", out);
     }
   }
 
@@ -111,7 +139,6 @@ class Links {
     whole(theirs + "A_log", ours + "a_log");
     whole(theirs + "D", ours + "d");
     if (mamba2.gated_norm) whole(theirs + "norm.weight", ours + "norm.weight");
-    whole(theirs + "out_proj.weight", ours + "out.weight");
   }
 
   void add_ffn(const spec::SwigluConfig& ffn, const std::string& theirs, const std::string& ours) {

@@ -44,10 +44,11 @@ TEST_F(Homes, AreFoundForEveryKindOfStackThatHasOne) {
 
 TEST_F(Homes, ThatAreMissingAreExplainedWithAllReasonsAtTheirPlaces) {
   const std::string wide = "{kind: attention, heads: 4, head_dim: 8, value_dim: 64, rope: none}";
-  const std::string refused = home_name({"H: " + hybrid("norm: group, fusion: subtract", kMamba2, wide)}, "HH", kNone);
+  const std::string refused =
+      home_name({"H: " + hybrid("norm: group, scale: gate, fusion: subtract", kMamba2, wide)}, "HH", kNone);
   EXPECT_THAT(refused,
               AllOf(HasSubstr("FalconH1ForCausalLM has no norm of each branch: H has norm: group"),
-                    HasSubstr("values as wide as queries"), HasSubstr("rope none"),
+                    HasSubstr("H has scale: gate"), HasSubstr("values as wide as queries"), HasSubstr("rope none"),
                     HasSubstr("feed-forward layer behind every mixer: 2 of 2 layers"), Not(HasSubstr("Llama"))));
   EXPECT_THAT(refused, AllOf(HasSubstr("run.yaml:8:"), HasSubstr("run.yaml:10:"), HasSubstr("norm: none")));
 }
@@ -85,7 +86,8 @@ TEST_F(Homes, TakeEveryNumberOfTheModelExactlyOnce) {
       {run_yaml({m}, "MM", kNone), "mamba2"},
       {run_yaml({a, m}, "MAM", kSwiglu), "bamba"},
       {run_yaml({n, m}, "MNM", kSwiglu), "granitemoehybrid"},
-      {run_yaml({"H: " + hybrid("norm: none, fusion: subtract")}, "HH", kSwiglu), "falcon_h1"}};
+      {run_yaml({"H: " + hybrid("norm: none, fusion: subtract")}, "HH", kSwiglu), "falcon_h1"},
+      {run_yaml({"H: " + hybrid("norm: none, fusion: concat, output: joint")}, "HH", kSwiglu), "falcon_h1"}};
   for (const auto& [yaml, type] : stacks) {
     const spec::ModelConfig model = spec::parse_run_config(yaml, "test").model;
     const Home home = home_of(model, scratch_.write("run.yaml", yaml));

@@ -19,6 +19,8 @@ using testing::Not;
 
 const std::string kA = "A: " + kAttention, kM = "M: " + kMamba2, kN = "N: " + kNoPositions;
 
+const std::string kNarrow = "{kind: mamba2, d_ssm: 32, head_dim: 8, d_state: 8}";  // as wide as kAttention
+
 class RoundTrip : public testing::Test {
  protected:
   RunOnDisk run(const std::string& yaml) { return {scratch_, "run-" + std::to_string(++runs_), yaml}; }
@@ -52,7 +54,9 @@ TEST_F(RoundTrip, GivesBackEveryBitAndTheRunConfig) {
   for (const std::string& yaml :
        {run_yaml({kA}, "AA", kSwiglu), run_yaml({kM}, "MM", kNone), run_yaml({kA, kM}, "MAM", kSwiglu),
         run_yaml({kN, kM}, "NMN", kSwiglu), run_yaml({"H: " + hybrid("norm: none, fusion: add")}, "HH", kSwiglu),
-        run_yaml({"H: " + hybrid("norm: none, fusion: subtract", kAttention, kMamba2)}, "HH", kSwiglu)}) {
+        run_yaml({"H: " + hybrid("norm: none, fusion: subtract", kAttention, kMamba2)}, "HH", kSwiglu),
+        run_yaml({"H: " + hybrid("norm: none, fusion: concat, output: joint")}, "HH", kSwiglu),
+        run_yaml({"H: " + hybrid("norm: none, fusion: add, output: joint", kNarrow)}, "HH", kSwiglu)}) {
     const RunOnDisk original = run(yaml);
     const std::string back = imported(exported(original));
     EXPECT_EQ(weights_in(back), original.weights()) << yaml;
@@ -140,6 +144,24 @@ TEST_F(RoundTrip, NamesTensorsThatAreMissingTooManyOrOfAnotherShape) {
   EXPECT_THAT(message_of<ConfigError>([&] { imported(directory); }),
               AllOf(HasSubstr("model.embed_tokens.weight is [29, 25], config.json makes it [29, 24]"),
                     HasSubstr("model.norm.weight is missing"), HasSubstr("q_proj.bias has no place")));
+}
+
+TEST_F(RoundTrip, RefusesTwoProjectionsWhereTheRunHasOne) {
+  const std::string directory =
+      exported(run(run_yaml({"H: " + hybrid("norm: none, fusion: add, output: joint", kNarrow)}, "H", kSwiglu)));
+  std::string file = read_file(directory + "/model.safetensors");
+  const SafetensorsFile tensors(directory + "/model.safetensors");
+  file.back() = static_cast<char>(file.back() ^ 1);  // of the norm, which nothing doubles
+  write_file_atomically(directory + "/model.safetensors", file);
+  EXPECT_EQ(message_of<ConfigError>([&] { imported(directory); }), "");
+  std::vector<TensorToWrite> changed;
+  for (const std::string& name : tensors.names())
+    changed.push_back({.name = name, .shape = tensors.shape(name), .fill = [&, name](std::span<float> out) {
+                         tensors.read(name, out);
+                         if (name == "model.layers.0.mamba.out_proj.weight") out[3] += 1;
+                       }});
+  write_safetensors(directory + "/model.safetensors", {}, changed, StoredType::f32);
+  EXPECT_THAT(message_of<ConfigError>([&] { imported(directory); }), HasSubstr("differs from the other one"));
 }
 
 TEST_F(RoundTrip, ReadsPythonsInfinity) {

@@ -64,4 +64,8 @@ STACKS = [
     ("FalconH1ForCausalLM", "attention subtracted", dict(mixers={"H": hybrid("subtract")}, stack="HH")),
     ("FalconH1ForCausalLM", "Mamba subtracted, wide heads",
      dict(mixers={"H": hybrid("subtract", first=attention(head_dim=24), second=mamba2(d_ssm=96, groups=3))}, stack="HH", epsilon=1e-3)),
+    ("FalconH1ForCausalLM", "branches side by side before one projection",
+     dict(mixers={"H": hybrid("concat", output="joint")}, stack="HH")),
+    ("FalconH1ForCausalLM", "one projection of the difference, branches equally wide",
+     dict(mixers={"H": hybrid("subtract", first=mamba2(d_ssm=64), output="joint")}, stack="HH")),
 ]
