@@ -128,30 +128,41 @@ std::string to_text(const Evaluation& e, const storage::EvalRow& row) {
   return text + fmt::format("{:<16}{:.5f}\n", "perplexity", std::exp(row.loss));
 }
 
-}  // namespace
-
-void evaluate(const EvalOptions& options) {
-  World world;
-  Collective& ranks = world.ranks();
-  const bool leads = ranks.rank() == 0;
-  log::set_quiet(!leads);
-  Evaluation e;
-  together(ranks, [&] { prepare(options, world, e); });
+storage::EvalRow compute(Evaluation& e, Collective& ranks) {
   model::Model model(e.identity.config.model, DType::f32, e.extension);
-  together(ranks, [&] { load_weights(e.checkpoint.get(), model.parameters(), ranks); });
+  load_weights(e.checkpoint.get(), model.parameters(), ranks);
   ProgressLine progress;
   int64_t done = 0;
   const int64_t mine = std::max<int64_t>(1, e.windows() / ranks.size());
   const auto alive = [&] {
     done = std::min(mine, done + e.plan.micro_batch);
-    if (leads) progress.show(fmt::format("evaluating: {} of {} windows", done * ranks.size(), mine * ranks.size()));
+    if (ranks.rank() == 0)
+      progress.show(fmt::format("evaluating: {} of {} windows", done * ranks.size(), mine * ranks.size()));
   };
   storage::EvalRow row = validate(model, *e.data, e.plan, ranks, alive);
   progress.clear();
-  if (!leads) return;
-  row.step = e.checkpoint->info().step;
-  row.tokens = e.checkpoint->info().tokens;
-  std::fputs((options.json ? to_json(e, row) : to_text(e, row)).c_str(), stdout);
+  return row;
+}
+
+}  // namespace
+
+void evaluate(const EvalOptions& options) {
+  World world;
+  Collective& ranks = world.ranks();
+  log::set_quiet(ranks.rank() != 0);
+  Evaluation e;
+  together(ranks, [&] { prepare(options, world, e); });
+  try {
+    storage::EvalRow row = compute(e, ranks);
+    if (ranks.rank() != 0) return;
+    row.step = e.checkpoint->info().step;
+    row.tokens = e.checkpoint->info().tokens;
+    std::fputs((options.json ? to_json(e, row) : to_text(e, row)).c_str(), stdout);
+  } catch (const std::exception& error) {
+    if (ranks.size() == 1) throw;
+    std::fprintf(stderr, "hybrid-worker: rank %d: %s\n", ranks.rank(), error.what());
+    world.abort(static_cast<int>(code_of(error)));  // frees the other ranks
+  }
 }
 
 }  // namespace hyscale::parallel
