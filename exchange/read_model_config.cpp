@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "exchange/foreign_config.h"
+#include "exchange/foreign_shapes.h"
 #include "exchange/model_config.h"
 
 namespace hyscale::exchange {
@@ -38,7 +39,6 @@ const std::set<std::string> kHarmless = {"_name_or_path",
                                          "use_cache",
                                          "z_loss_coefficient"};
 
-constexpr const char* kNoBias = "our projections have no biases";
 constexpr const char* kNoMultiplier = "our models have no such multiplier";
 
 class Reader {
@@ -82,100 +82,6 @@ class Reader {
       config_.complain(fmt::format("hidden_act is {}: ours is silu", act));
   }
 
-  // --- shapes
-
-  std::shared_ptr<spec::AttentionSpec> read_attention(bool any_layer) {
-    auto attention = std::make_shared<spec::AttentionSpec>();
-    attention->heads = config_.count("num_attention_heads");
-    attention->kv_heads = config_.count("num_key_value_heads", attention->heads);
-    attention->head_dim = config_.count("head_dim", std::max<int64_t>(1, result_.model.d_model / attention->heads));
-    attention->value_dim = attention->q_width();
-    config_.must_be("attention_bias", false, false, kNoBias);
-    if (attention->heads % attention->kv_heads != 0)
-      config_.complain(fmt::format("num_attention_heads = {} is not a multiple of num_key_value_heads = {}",
-                                   attention->heads, attention->kv_heads));
-    const std::optional<spec::Rope> rope = read_rope(any_layer ? attention->head_dim : 0);
-    if (!is(Home::granite) || config_.text("position_embedding_type", "") == "rope") attention->rope = rope;
-    return attention;
-  }
-
-  std::optional<spec::Rope> read_rope(int64_t head_dim) {
-    spec::Rope rope;
-    nlohmann::json parameters = config_.value("rope_parameters");
-    const nlohmann::json& older = config_.value("rope_scaling");
-    if (!parameters.is_object()) parameters = older.is_object() ? older : nlohmann::json::object();
-    const double older_theta = config_.number("rope_theta", 10000);
-    const double older_fraction = config_.number("partial_rotary_factor", is(Home::bamba) ? 0.5 : 1);
-    const auto number = [&](const char* key, double otherwise) {
-      const nlohmann::json found = parameters.value(key, nlohmann::json());
-      if (!found.is_null() && !found.is_number())
-        config_.complain(fmt::format("rope_parameters.{} is {}, no number", key, found.dump()));
-      return found.is_number() ? found.get<double>() : otherwise;
-    };
-    const std::string type = parameters.value("rope_type", parameters.value("type", std::string("default")));
-    rope.theta = number("rope_theta", older_theta);
-    const double fraction = number("partial_rotary_factor", older_fraction);
-    if (is(Home::bamba)) {
-      rope.fraction = fraction;
-    } else if (fraction != 1) {
-      config_.complain(fmt::format("partial_rotary_factor is {}: {} turns whole heads", fraction, home_->class_name));
-    }
-    if (static_cast<int64_t>(static_cast<double>(head_dim) * rope.fraction) % 2 != 0)
-      config_.complain(fmt::format("head_dim × partial_rotary_factor = {} × {} is odd", head_dim, rope.fraction));
-    if (type == "llama3") {
-      const spec::Llama3Scaling usual;
-      rope.scaling = {.factor = number("factor", usual.factor),
-                      .low_freq_factor = number("low_freq_factor", usual.low_freq_factor),
-                      .high_freq_factor = number("high_freq_factor", usual.high_freq_factor),
-                      .original_context = static_cast<int64_t>(
-                          number("original_max_position_embeddings", static_cast<double>(usual.original_context)))};
-    } else if (type != "default") {
-      config_.complain(fmt::format("rope_type is {}: default and llama3 are known here", type));
-    }
-    return rope;
-  }
-
-  std::shared_ptr<spec::Mamba2Spec> read_mamba2() {
-    auto mamba2 = std::make_shared<spec::Mamba2Spec>();
-    const bool alone = is(Home::mamba2);
-    const auto key = [&](const char* here, const char* there) { return alone ? here : there; };
-    const int64_t heads = config_.count(key("num_heads", "mamba_n_heads"));
-    const int64_t expansion = config_.count(key("expand", "mamba_expand"), 2);
-    mamba2->d_ssm = expansion * result_.model.d_model;
-    if (is(Home::falcon)) mamba2->d_ssm = config_.count("mamba_d_ssm", mamba2->d_ssm);
-    const std::string width = key("head_dim", "mamba_d_head");
-    mamba2->head_dim = config_.value(width) == "auto"
-                           ? std::max<int64_t>(1, mamba2->d_ssm / heads)
-                           : config_.count(width, std::max<int64_t>(1, mamba2->d_ssm / heads));
-    if (mamba2->head_dim * heads != mamba2->d_ssm)
-      config_.complain(
-          fmt::format("{} heads of {} channels do not make up {}", heads, mamba2->head_dim, mamba2->d_ssm));
-    mamba2->d_state = config_.count(key("state_size", "mamba_d_state"));
-    mamba2->groups = mamba2->norm_groups = config_.count(key("n_groups", "mamba_n_groups"), alone ? 8 : 1);
-    if (heads % mamba2->groups != 0)
-      config_.complain(fmt::format("{} groups of B and C do not divide {} heads", mamba2->groups, heads));
-    mamba2->conv = config_.count(key("conv_kernel", "mamba_d_conv"), 4);
-    mamba2->chunk = config_.count(key("chunk_size", "mamba_chunk_size"), 256);
-    config_.must_be(key("use_conv_bias", "mamba_conv_bias"), true, true, "our convolution has one");
-    config_.must_be(key("use_bias", "mamba_proj_bias"), false, false, kNoBias);
-    read_time_steps();
-    return mamba2;
-  }
-
-  // [0, infinity], written as Infinity, as {"__float__": "Infinity"}, or as a number that no time step reaches
-  void read_time_steps() {
-    const nlohmann::json& limit = config_.value("time_step_limit");
-    if (limit.is_null()) return;
-    constexpr double kEndless = 1e30;
-    const auto endless = [](nlohmann::json value) {
-      if (value.is_object()) value = value.value("__float__", nlohmann::json());
-      return value == "Infinity" || (value.is_number() && value.get<double>() >= kEndless);
-    };
-    if (!limit.is_array() || limit.size() != 2 || !limit[0].is_number() || limit[0].get<double>() > 0 ||
-        !endless(limit[1]))
-      config_.complain(fmt::format("time_step_limit is {}: ours are not cut off", limit.dump()));
-  }
-
   std::optional<spec::SwigluConfig> read_ffn() {
     if (is(Home::mamba2)) return std::nullopt;
     if (!is(Home::granite)) config_.must_be("mlp_bias", false, false, kNoBias);
@@ -199,10 +105,12 @@ class Reader {
     }
     if (is(Home::granite)) {
       const nlohmann::json newer = config_.value("layer_types"), older = config_.value("layers_block_type");
-      const nlohmann::json& types = newer.is_array() ? newer : older;
-      if (!types.is_null() && types.size() != is_attention.size())
-        config_.complain(fmt::format("layer_types names {} of {} layers", types.size(), layers_));
-      for (size_t n = 0; n < std::min(types.size(), is_attention.size()); ++n) {
+      const nlohmann::json& types = newer.is_null() ? older : newer;
+      if (!types.is_null() && (!types.is_array() || types.size() != is_attention.size())) {
+        config_.complain(fmt::format("layer_types is no list of {} layers", layers_));
+        return is_attention;
+      }
+      for (size_t n = 0; n < types.size(); ++n) {
         is_attention[n] = types[n] == "full_attention" || types[n] == "attention";
         if (!is_attention[n] && types[n] != "linear_attention" && types[n] != "mamba")
           config_.complain(fmt::format("layer_types has {}", types[n].dump()));
@@ -259,8 +167,8 @@ class Reader {
     const std::vector<bool> is_attention = attention_layers();
     const bool any =
         is(Home::falcon) || std::find(is_attention.begin(), is_attention.end(), true) != is_attention.end();
-    const auto attention = is(Home::mamba2) ? nullptr : read_attention(any);
-    const auto mamba2 = is(Home::llama) ? nullptr : read_mamba2();
+    const auto attention = is(Home::mamba2) ? nullptr : read_attention(config_, *home_, result_.model.d_model, any);
+    const auto mamba2 = is(Home::llama) ? nullptr : read_mamba2(config_, *home_, result_.model.d_model);
     const auto ffn = read_ffn();
     if (is(Home::granite)) check_granite(any ? attention.get() : nullptr);
     const auto hybrid = is(Home::falcon) ? read_hybrid(attention, mamba2) : nullptr;

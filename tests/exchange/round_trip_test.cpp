@@ -108,7 +108,7 @@ TEST_F(RoundTrip, SaysOfAForeignModelEverythingThatItCannotBe) {
   write_file_atomically(directory + "/config.json", json.dump());
   EXPECT_THAT(message_of<ConfigError>([&] { imported(directory); }),
               AllOf(HasSubstr("attention_bias is true"), HasSubstr("tie_word_embeddings is false"),
-                    HasSubstr("hidden_act is gelu"), HasSubstr("rope_type is yarn"),
+                    HasSubstr("hidden_act is gelu"), HasSubstr("rope_type is \"yarn\""),
                     HasSubstr("quantization_config is a key that is not known")));
 }
 
