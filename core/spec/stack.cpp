@@ -99,10 +99,8 @@ struct RuleReader {
 
   void check_name(const std::string& key, const std::string& name) {
     if (known == nullptr || std::find(known->begin(), known->end(), name) != known->end()) return;
-    const std::string near = nearest(name, *known);
     map.problem_at(key, fmt::format("{} = '{}' is not named under model.mixers", map.path_of(key), name),
-                   near.empty() ? fmt::format("use one of: {}", fmt::join(*known, ", "))
-                                : fmt::format("did you mean '{}'?", near));
+                   fmt::format("use one of: {}", fmt::join(*known, ", ")));
   }
 
   void read_family(bool with_depth) {
@@ -158,8 +156,9 @@ struct RuleReader {
     const auto layer = item.as<int64_t>();
     if (!layer) return {};
     if (*layer < 1 || (rule.depth > 0 && *layer > rule.depth)) {
-      item.problem(fmt::format("{} = {} is no layer of {}", item.path(), *layer, rule.depth),
-                   fmt::format("layers count from 1 to {}", rule.depth));
+      const std::string last = rule.depth > 0 ? fmt::format("{}", rule.depth) : "the number of layers";
+      item.problem(fmt::format("{} = {} is no layer", item.path(), *layer),
+                   fmt::format("layers count from 1 to {}", last));
       return {};
     }
     const auto [other, fresh] = taken.emplace(*layer, name);

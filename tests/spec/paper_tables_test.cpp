@@ -213,4 +213,20 @@ TEST(PaperTables, DisagreeWithTheFormulaeExactlyWhereTheReviewedListSays) {
   }
 }
 
+TEST(PaperModels, HaveTheParametersOfTheirListsAndHardlyMoreThanThePaperCounts) {
+  for (const char* family : {"llama", "swa", "mamba", "inter_hybrid", "intra_hybrid"})
+    for (const char* size : {"100M", "350M", "1B", "3B"}) {
+      const spec::ModelConfig model = shipped_model(family, size, {});
+      int64_t listed = 0, paper = 0;
+      for (const spec::ParameterSpec& parameter : spec::parameter_list(model)) listed += parameter.count();
+      for (const spec::BlockConfig& block : model.stack)
+        paper += block.mixer->paper_parameters(model.d_model) + 3 * model.d_model * block.ffn->d_ff;
+      const spec::ParameterCounts counts = spec::account(model).params;
+      EXPECT_EQ(counts.total, listed) << family << size;
+      EXPECT_EQ(counts.non_embedding, listed - model.vocabulary * model.d_model) << family << size;
+      EXPECT_GT(counts.non_embedding, paper) << "norms and biases";
+      EXPECT_NEAR(static_cast<double>(counts.non_embedding) / static_cast<double>(paper), 1, 5e-4) << family << size;
+    }
+}
+
 }  // namespace hyscale::tests

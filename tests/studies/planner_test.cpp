@@ -219,7 +219,8 @@ TEST_F(Planner, ABudgetLeftWithThreeSizesIsAnErrorThatSaysWhy) {
 TEST_F(Planner, ProblemsWithTheBaseAndTheCorpusAreNamed) {
   const std::string base = base_;
   replace(base_, "    H: {kind", "    X: {kind");
-  EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(HasSubstr("family intra needs mixer H")));
+  EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(testing::AllOf(HasSubstr("family intra needs mixer H"),
+                                                                         HasSubstr("study.yaml:12:16"))));
   base_ = base;
   replace(base_, "vocabulary: 258", "vocabulary: 386");
   EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(HasSubstr("set model.vocabulary to 258")));

@@ -85,7 +85,7 @@ TEST_F(StudySpecFile, RefusesWhatEachRuleForbids) {
       {"{stack: A}", "{stack: A, set: {train.tokens: 5}}", "train.tokens is decided by budgets"},
       {"{stack: A}", "{stack: A, set: {model.mixers.A.heads: 5}}", "is decided by sizes"},
       {"{stack: A}", "{stack: A, family: inter}", "needs a stack, a family or layers, one of them"},
-      {"{stack: A}", "{layers: {A: [14], of: 13}}", "families.transformer.layers.A[0] = 14 is no layer of 13"},
+      {"{stack: A}", "{layers: {A: [14], of: 13}}", "families.transformer.layers.A[0] = 14 is no layer"},
       {"ratio: \"1:2\", placement: middle", "ratio: \"1:2\", layers: 3", "a family is as deep as each size"},
       {"ratio: \"1:2\", placement: scatter", "ratio: \"1:2\", split: \"0:1\"", "split = '0:1' is no ratio"},
       {"study: sample", "study: \"a; rm b\"", "is no name for a study"},
