@@ -82,6 +82,8 @@ void prepare(const EvalOptions& options, World& world, Evaluation& e) {
   e.extension = spec::parse_rope_extension(options.rope_extension);
   check_extension(e.extension, config.model);
   e.data.emplace(config.data, spec::store_directory(options.store));
+  if (auto problem = spec::vocabulary_problem(config.model.vocabulary, e.data->manifest()))
+    throw ConfigError(std::move(*problem));
   e.identity = identify(std::move(config), e.data->manifest().identity);
   e.plan.context = options.context > 0 ? options.context : e.identity.config.model.context;
   e.plan.documents_apart = !e.identity.config.data.cross_document;

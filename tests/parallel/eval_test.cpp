@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/files.h"
 #include "storage/files/run_directory.h"
 #include "tests/parallel/worker_process.h"
 
@@ -106,6 +107,10 @@ TEST(Eval, SaysWhatItCannotDoAndWhatToDoInstead) {
   refused(shop.run(eval(shop, "run", {"--rope-extension", "yarn:2"})), "no layer of this model has rotary positions",
           "leave it out");
   refused(shop.run(eval(shop, "run", {"--rope-extension", "stretch:2"})), "'stretch:2' is no extension", "yarn:4");
+  const std::string config = shop.out("run") + "/run.yaml", text = read_file(config), vocabulary = "vocabulary: 258";
+  write_file_atomically(config, std::string(text).replace(text.find(vocabulary), vocabulary.size(), "vocabulary: 100"));
+  refused(shop.run(eval(shop, "run")), "model.vocabulary is 100", "set model.vocabulary to 258");
+  write_file_atomically(config, text);
   std::filesystem::remove_all(shop.out("run") + "/checkpoints");
   refused(shop.run(eval(shop, "run")), "has no checkpoint", "train it first");
 }
