@@ -86,7 +86,7 @@ expect 4 hybrid-worker train good.yaml --out wild $wild --resume
 # --- stopped on request: 75; then damage in the newest checkpoint and in the journal is named, and nothing else is lost
 # (a hundred thousand steps: it does not end by itself)
 long="--max-epochs none --set train.tokens=25600000"
-(while [ ! -s torn/status.json ]; do sleep 0.1; done; sleep 0.5; : >torn/stop) &
+(while [ "$(ls torn/checkpoints 2>/dev/null | grep -c step-)" -lt 2 ]; do sleep 0.1; done; : >torn/stop) &
 expect 75 hybrid-worker train good.yaml --out torn $long --checkpoint-every 10
 says "stopped and checkpointed: the stop file is there; --resume carries on"
 newest=$(ls torn/checkpoints/step-* | tail -1)
