@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/spec/corpus_manifest.h"
+#include "exchange/sentencepiece_json.h"
 
 namespace hyscale::exchange {
 namespace {
@@ -86,12 +87,18 @@ TokenizerFiles tokenizer_files(const data::Tokenizer& tokenizer, int64_t context
   const std::string kind = tokenizer.kind();
   if (kind == spec::kNoTokenizer) {
     result.note = "none: the corpus came as token ids";
-  } else if (kind == "byte" || kind == "huggingface") {
-    const std::string json = kind == "byte" ? byte_tokenizer_json(tokenizer) : tokenizer.file_content();
-    result.files = {{"tokenizer.json", json}, {"tokenizer_config.json", tokenizer_config(json, result.ids, context)}};
+    return result;
+  }
+  std::optional<std::string> json;
+  if (kind == "byte") json = byte_tokenizer_json(tokenizer);
+  if (kind == "huggingface") json = tokenizer.file_content();
+  if (kind == "bpe") json = sentencepiece_json(tokenizer);
+  if (kind == "bpe" || kind == "tiktoken") result.files[tokenizer.file_name()] = tokenizer.file_content();
+  if (json) {
+    result.files["tokenizer.json"] = *json;
+    result.files["tokenizer_config.json"] = tokenizer_config(*json, result.ids, context);
     result.note = "tokenizer.json";
   } else {
-    result.files = {{tokenizer.file_name(), tokenizer.file_content()}};
     result.note = fmt::format("{}, as the {} library reads it", tokenizer.file_name(),
                               kind == "tiktoken" ? "tiktoken" : "SentencePiece");
   }
