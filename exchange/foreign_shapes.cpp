@@ -2,15 +2,31 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace hyscale::exchange {
 namespace {
+
+const std::set<std::string> kRopeKeys = {"rope_type",
+                                         "type",
+                                         "rope_theta",
+                                         "factor",
+                                         "low_freq_factor",
+                                         "high_freq_factor",
+                                         "original_max_position_embeddings",
+                                         "partial_rotary_factor"};
 
 spec::Rope read_rope(ForeignConfig& config, const HomeRules& home, int64_t head_dim) {
   spec::Rope rope;
   nlohmann::json parameters = config.value("rope_parameters");
   const nlohmann::json& older = config.value("rope_scaling");
+  for (const nlohmann::json* one : {&std::as_const(parameters), &older})
+    if (!one->is_null() && !one->is_object())
+      config.complain(fmt::format("the rope parameters are {}, no object", one->dump()));
   if (!parameters.is_object()) parameters = older.is_object() ? older : nlohmann::json::object();
+  for (const auto& [key, ignored] : parameters.items())
+    if (!kRopeKeys.contains(key))
+      config.complain(fmt::format("rope_parameters.{} is a key that is not known here", key));
   const double older_theta = config.number("rope_theta", 10000);
   const double older_fraction = config.number("partial_rotary_factor", home.home == Home::bamba ? 0.5 : 1);
   const auto number = [&](const char* key, double otherwise) {

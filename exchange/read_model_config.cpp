@@ -143,9 +143,11 @@ class Reader {
     for (const char* key : {"attention_in_multiplier", "embedding_multiplier", "key_multiplier", "lm_head_multiplier",
                             "ssm_in_multiplier"})
       config_.must_be(key, 1.0, 1.0, kNoMultiplier);
-    for (const char* key : {"mlp_multipliers", "ssm_multipliers"})
-      for (const nlohmann::json& factor : config_.value(key))
-        if (factor != 1.0) config_.complain(fmt::format("{} has {}: {}", key, factor.dump(), kNoMultiplier));
+    for (const auto& [key, count] : {std::pair("mlp_multipliers", 2), std::pair("ssm_multipliers", 5)}) {
+      const nlohmann::json& factors = config_.value(key);
+      if (!factors.is_null() && factors != nlohmann::json(std::vector<double>(static_cast<size_t>(count), 1.0)))
+        config_.complain(fmt::format("{} is {}, not {} ones: {}", key, factors.dump(), count, kNoMultiplier));
+    }
     const double of_attention = config_.number("attention_out_multiplier", 1),
                  of_ssm = config_.number("ssm_out_multiplier", 1);
     auto hybrid = std::make_shared<spec::HybridSpec>();

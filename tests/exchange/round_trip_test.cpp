@@ -115,10 +115,13 @@ TEST_F(RoundTrip, SaysOfAForeignModelEverythingThatItCannotBe) {
 TEST_F(RoundTrip, RefusesMultipliersAndLimits) {
   const std::string falcon = exported(run(run_yaml({"H: " + hybrid("norm: none, fusion: add")}, "H", kSwiglu)));
   EXPECT_THAT(refusal(falcon, "key_multiplier", 0.5), HasSubstr("key_multiplier is 0.5, not 1"));
-  EXPECT_THAT(refusal(falcon, "mlp_multipliers", {1.0, 2.0}), HasSubstr("mlp_multipliers has 2.0"));
+  EXPECT_THAT(refusal(falcon, "mlp_multipliers", {1.0, 2.0}), HasSubstr("mlp_multipliers is [1.0,2.0], not 2 ones"));
   EXPECT_THAT(refusal(falcon, "attention_out_multiplier", 0.3), HasSubstr("attention_out_multiplier is 0.3"));
   EXPECT_THAT(refusal(falcon, "mamba_rms_norm", true), HasSubstr("mamba_rms_norm is true"));
   EXPECT_THAT(refusal(falcon, "time_step_limit", {0.0, 0.1}), HasSubstr("time_step_limit"));
+  EXPECT_THAT(refusal(falcon, "rope_parameters", {{"rope_theta", 1e4}, {"attention_factor", 2}}),
+              HasSubstr("rope_parameters.attention_factor is a key that is not known"));
+  EXPECT_THAT(refusal(falcon, "rope_parameters", 5), HasSubstr("the rope parameters are 5, no object"));
   EXPECT_EQ(refusal(falcon, "time_step_limit", {0.0, {{"__float__", "Infinity"}}}), "");
   const std::string granite = exported(run(run_yaml({kN, kM}, "NM", kSwiglu)));
   EXPECT_THAT(refusal(granite, "attention_multiplier", 1.0), HasSubstr("1/√head_dim"));
