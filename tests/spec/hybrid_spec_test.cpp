@@ -90,6 +90,40 @@ TEST(HybridSpec, EveryCombinationReadsBackAndCountsWhatItAllocates) {
           }
 }
 
+// A block whose branches are `kinds`, 'M' or 'T', as alike as joint values and sums ask.
+static std::string block_text(const std::string& kinds, const std::string& options) {
+  const auto branch = [](char kind) {
+    return kind == 'M' ? std::string("{kind: mamba2, d_ssm: 64, head_dim: 16, d_state: 16}")
+                       : std::string("{kind: attention, heads: 2, kv_heads: 1, head_dim: 16, value_dim: 64}");
+  };
+  return "{kind: hybrid, branches: [" + branch(kinds[0]) + ", " + branch(kinds[1]) + "], " + options + "}";
+}
+
+TEST(HybridSpec, EverySizeAndSplitOfABlockIsABlockThatRunYamlWouldAllow) {
+  const std::vector<std::string> sums{"fusion: add, output: separate", "fusion: add, output: joint", "fusion: concat"};
+  for (const std::string kinds : {"MT", "TM", "TT", "MM"})
+    for (const std::string& sum : sums)
+      for (const std::string& value : kHybridValues) {
+        if (kinds == "MM" && value == "joint") continue;
+        const std::string text =
+            with(with(kRunText, "MMAWMH", "B"),
+                 "  stack:", "    B: " + block_text(kinds, sum + ", value: " + value) + "\n  stack:");
+        const RunConfig small = parse_run_config(text, "small");
+        for (const double share : {0.5, 2.0 / 3, 1.0 / 3, 10.0 / 11, 1.0 / 11})
+          for (const int64_t d_model : {64, 384, 2048}) {
+            RunConfig scaled = small;
+            scaled.model.d_model = d_model;
+            scaled.model.stack[0].mixer = small.model.stack[0].mixer->at_scale({.d_model = d_model,
+                                                                                .attention_head_dim = 16,
+                                                                                .heads_per_kv_head = 4,
+                                                                                .ssm_head_dim = 32,
+                                                                                .d_state = 64,
+                                                                                .attention_share = share});
+            EXPECT_NO_THROW(parse_run_config(to_yaml(scaled), "scaled")) << to_yaml(scaled);
+          }
+      }
+}
+
 static std::string message_of(const std::string& text) {
   try {
     parse_run_config(text, "run.yaml");

@@ -157,10 +157,12 @@ static int64_t head_at_share(int64_t head_dim, double share) {
 }
 
 // The paper's split: half the heads to each branch, queries and keys of that width, values of the full one; half the
-// Mamba width. Attention has `attention_share` of it, of two like branches the first.
+// Mamba width. Attention has `attention_share` of it, of two like branches the first; where both values must be equally
+// wide, only attention's queries and keys follow the share.
 std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& size) const {
   auto spec = std::make_shared<HybridSpec>(*this);
   const bool alike = branches[0]->kind() == branches[1]->kind();
+  const bool equal = value == HybridValue::joint || (output == HybridOutput::joint && fusion != HybridFusion::concat);
   for (size_t b = 0; b < 2; ++b) {
     const auto whole = branches[b]->at_scale(size);
     const bool takes_share = alike ? b == 0 : whole->kind() == "attention";
@@ -173,7 +175,7 @@ std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& size) co
       spec->branches[b] = half;
     } else if (const Mamba2Spec* mamba = as_mamba2(*whole)) {
       auto half = std::make_shared<Mamba2Spec>(*mamba);
-      half->head_dim = head_at_share(mamba->head_dim, share);
+      half->head_dim = head_at_share(mamba->head_dim, equal ? 0.5 : share);
       half->d_ssm = mamba->heads() / 2 * half->head_dim;
       spec->branches[b] = half;
     }
