@@ -41,6 +41,15 @@ std::vector<Stack> stacks() {
            "{kind: attention, heads: 2, kv_heads: 1, head_dim: 6, value_dim: 16}], " +
            options + "}}";
   };
+  const std::string groups =
+      "{M: {kind: mamba2, d_ssm: 24, head_dim: 6, d_state: 5, groups: 2, norm_groups: 2, conv: 3, chunk: 4}}";
+  const std::string attentions =
+      "{D: {kind: hybrid, branches: [{kind: attention, heads: 2, kv_heads: 1, head_dim: 4, value_dim: 16}, "
+      "{kind: attention, heads: 2, kv_heads: 1, head_dim: 6, value_dim: 16, rope: {theta: 100}}], "
+      "norm: none, scale: diff, value: joint, output: joint}}";
+  const std::string mambas =
+      "{D: {kind: hybrid, branches: [{kind: mamba2, d_ssm: 16, head_dim: 8, d_state: 4, chunk: 4}, "
+      "{kind: mamba2, d_ssm: 24, head_dim: 6, d_state: 3, chunk: 4}], scale: diff}}";
   const std::string swiglu = "{kind: swiglu, d_ff: 9}";
   return {{"attention", model_config(plain, "AA", swiglu)},
           {"attention_without_ffn", model_config(plain, "AA", "{kind: none}")},
@@ -48,6 +57,7 @@ std::vector<Stack> stacks() {
           {"window_and_sinks", model_config(window, "AA", swiglu)},
           {"rope_on_a_part_of_scaled_frequencies", model_config(partial, "AA", swiglu)},
           {"mamba2", model_config(mamba, "MM", swiglu)},
+          {"mamba2_with_groups", model_config(groups, "M", swiglu)},
           {"mamba2_without_ffn", model_config(mamba, "M", "{kind: none}")},
           {"inter_layer_hybrid", model_config(mixed, "MA", swiglu)},
           {"intra_layer_hybrid", model_config(hybrid("norm: group, fusion: subtract"), "H", swiglu)},
@@ -57,7 +67,9 @@ std::vector<Stack> stacks() {
           {"intra_layer_gated", model_config(hybrid("scale: gate, fusion: add"), "H", swiglu)},
           {"intra_layer_mixed_by_alpha", model_config(hybrid("scale: alpha, fusion: add, output: joint"), "H", swiglu)},
           {"intra_layer_concatenation", model_config(hybrid("fusion: concat"), "H", swiglu)},
-          {"intra_layer_joint_values", model_config(hybrid("value: joint, output: joint"), "HH", swiglu)}};
+          {"intra_layer_joint_values", model_config(hybrid("value: joint, output: joint"), "HH", swiglu)},
+          {"differential_transformer", model_config(attentions, "DD", swiglu)},
+          {"differential_mamba", model_config(mambas, "D", swiglu)}};
 }
 
 Batch::Batch(int64_t sequences, int64_t length, int64_t vocabulary, uint64_t seed)
