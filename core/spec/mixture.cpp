@@ -30,11 +30,11 @@ static void check_documents(const DataConfig& data, const std::vector<DataManife
   for (const auto& [name, weight, corpus] : parts)
     if (corpus.bos < 0 && corpus.eos < 0 &&
         corpus.train_documents <= std::max<int64_t>(1, static_cast<int64_t>(corpus.train_files.size())))
-      problems.add({.what = fmt::format("data.cross_document: false, but corpus {} does not say where documents begin",
-                                        name),
-                    .why = "it has neither a BOS nor an EOS id",
-                    .remedy = "prepare it again with hybrid-worker data … --eos ID (or --bos ID), or write "
-                              "cross_document: true"});
+      problems.add(
+          {.what = fmt::format("data.cross_document: false, but corpus {} does not say where documents begin", name),
+           .why = "it has neither a BOS nor an EOS id",
+           .remedy = "prepare it again with hybrid-worker data … --eos ID (or --bos ID), or write "
+                     "cross_document: true"});
 }
 
 static CorpusIdentity identity_of(const std::vector<DataManifest::Part>& parts) {

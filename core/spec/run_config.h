@@ -42,7 +42,7 @@ struct DataConfig {
   std::string corpus;                // name below STORE/corpora, or a path; its hash, not the name, enters the run id
   std::vector<CorpusShare> mixture;  // two at least; empty: `corpus` alone
   int64_t seed = 0;                  // order of the training sequences
-  bool cross_document = true;        // false: attention and states end with a document, and so do the taps of convolutions
+  bool cross_document = true;  // false: attention and states end with a document, and so do the taps of convolutions
   /// `mixture`, or `corpus` with all the weight. Weights add up to 1 and have 12 significant digits, so that equal
   /// shares are equal numbers however they were written.
   std::vector<CorpusShare> shares() const;
