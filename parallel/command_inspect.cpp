@@ -11,6 +11,7 @@
 #include "parallel/commands.h"
 #include "parallel/inspect_checkpoint.h"
 #include "parallel/inspect_text.h"
+#include "parallel/mesh.h"
 #include "parallel/micro_batch.h"
 
 namespace hyscale::parallel {
@@ -28,11 +29,8 @@ struct Options {
 
 // How train would run it; the same rules.
 spec::ExecutionShape execution_of(const Options& options, const spec::RunConfig& config) {
-  if (options.tp != 1)
-    throw ConfigError(
-        {.what = fmt::format("--tp {}: this version splits work over data-parallel ranks only", options.tp),
-         .remedy = "leave --tp out"});
-  const int64_t sequences = config.train.batch_tokens / config.model.context;
+  check_tp(options.tp);
+  const int64_t sequences = batch_sequences(config);
   if (sequences % options.dp != 0)
     throw ConfigError(
         {.what = fmt::format("a batch of {} sequences does not split over --dp {}", sequences, options.dp),

@@ -7,10 +7,14 @@
 
 namespace hyscale::parallel {
 
-Mesh make_mesh(const Collective& ranks, int tp, const spec::RunConfig& config) {
+void check_tp(int64_t tp) {
   if (tp != 1)
     throw ConfigError({.what = fmt::format("--tp {}: this version splits work over data-parallel ranks only", tp),
                        .remedy = "leave --tp out"});
+}
+
+Mesh make_mesh(const Collective& ranks, int tp, const spec::RunConfig& config) {
+  check_tp(tp);
   const int64_t sequences = batch_sequences(config);
   if (sequences % ranks.size() != 0)
     throw ConfigError(

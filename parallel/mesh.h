@@ -13,6 +13,9 @@ struct Mesh {
   int tp = 1;
 };
 
+/// Throws ConfigError when `tp` is not offered.
+void check_tp(int64_t tp);
+
 /// Throws ConfigError when `tp` is not offered, does not divide the ranks, or the batch does not split over dp.
 Mesh make_mesh(const Collective& ranks, int tp, const spec::RunConfig& config);
 

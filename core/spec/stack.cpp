@@ -97,10 +97,15 @@ struct RuleReader {
   const std::vector<std::string>* known;
   StackRule rule;
 
+  bool is_known(const std::string& name) const {
+    return known == nullptr || std::find(known->begin(), known->end(), name) != known->end();
+  }
+  std::string known_ones() const { return fmt::format("use one of: {}", fmt::join(*known, ", ")); }
+
   void check_name(const std::string& key, const std::string& name) {
-    if (known == nullptr || std::find(known->begin(), known->end(), name) != known->end()) return;
-    map.problem_at(key, fmt::format("{} = '{}' is not named under model.mixers", map.path_of(key), name),
-                   fmt::format("use one of: {}", fmt::join(*known, ", ")));
+    if (!is_known(name))
+      map.problem_at(key, fmt::format("{} = '{}' is not named under model.mixers", map.path_of(key), name),
+                     known_ones());
   }
 
   void read_family(bool with_depth) {
@@ -133,7 +138,8 @@ struct RuleReader {
     for (const std::string& name : layers.keys()) {
       if (name == "of") continue;
       const YamlValue list = layers.value(name);
-      check_listed(list, name);
+      if (!is_known(name))
+        list.problem(fmt::format("{}: '{}' is not named under model.mixers", list.path(), name), known_ones());
       StackRule::Named named{.mixer = name, .layers = {}};
       for (const YamlValue& item : list.as_sequence())
         if (const auto layer = read_layer(item, name, taken)) named.layers.push_back(*layer);
@@ -143,12 +149,6 @@ struct RuleReader {
       layers.problem(fmt::format("{} names no mixer", layers.path()), "write {A: [4, 8], of: 13}");
     rule.rest = map.optional<std::string>("rest", rule.rest);
     if (rule.depth > 0 && taken.size() < static_cast<size_t>(rule.depth)) check_name("rest", rule.rest);
-  }
-
-  void check_listed(const YamlValue& list, const std::string& name) {
-    if (known == nullptr || std::find(known->begin(), known->end(), name) != known->end()) return;
-    list.problem(fmt::format("{}: '{}' is not named under model.mixers", list.path(), name),
-                 fmt::format("use one of: {}", fmt::join(*known, ", ")));
   }
 
   std::optional<int64_t> read_layer(const YamlValue& item, const std::string& name,

@@ -18,7 +18,7 @@ static std::vector<Projection> make_projections(const spec::HybridSpec& spec, do
             {.weight = second.weight, .gradient = second.gradient, .sign = sign_of_second}};
   }
   const Parameter& out = parameters.at(prefix + "out.weight");
-  if (spec.fusion != spec::HybridFusion::concat) return {{.weight = out.weight, .gradient = out.gradient}};
+  if (spec.sums_values()) return {{.weight = out.weight, .gradient = out.gradient}};
   const auto columns = [&](int64_t begin, int64_t count) {
     return Projection{.weight = out.weight.slice(1, begin, count), .gradient = out.gradient.slice(1, begin, count)};
   };

@@ -66,7 +66,7 @@ static void check(const YamlMap& map, const HybridSpec& spec) {
   if (spec.branches[0] == nullptr || spec.branches[1] == nullptr) return;  // reported where they were read
   if (spec.value == HybridValue::joint) check_shared_value(map, spec);
   const int64_t first = spec.value_width(0), second = spec.value_width(1);
-  if (spec.output == HybridOutput::joint && spec.fusion != HybridFusion::concat && first != second)
+  if (spec.sums_values() && first != second)
     map.problem_at(
         "output",
         fmt::format("{}.output: joint, but the branches' values have {} and {} channels", map.path(), first, second),

@@ -95,7 +95,7 @@ static bool is_scaled(HybridScale scale, size_t branch) {
 // reads the row's gradient itself, where one that stands alone has a copy of its own.
 ActivationSize HybridSpec::activations(int64_t sequences, int64_t length) const {
   const int64_t tokens = sequences * length;
-  const bool summed = output == HybridOutput::joint && fusion != HybridFusion::concat;
+  const bool summed = sums_values();
   const bool weighed = scale == HybridScale::gate || scale == HybridScale::alpha;
   const int64_t weights = weighed ? 2 * tokens : 0, first = tokens * stored_row(value_width(0));
   ActivationSize sum{.kept = weights + (summed ? first : 0), .states = 0, .scratch = weights + (summed ? first : 0)};
@@ -162,7 +162,7 @@ static int64_t head_at_share(int64_t head_dim, double share) {
 std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& size) const {
   auto spec = std::make_shared<HybridSpec>(*this);
   const bool alike = branches[0]->kind() == branches[1]->kind();
-  const bool equal = value == HybridValue::joint || (output == HybridOutput::joint && fusion != HybridFusion::concat);
+  const bool equal = value == HybridValue::joint || sums_values();
   for (size_t b = 0; b < 2; ++b) {
     const auto whole = branches[b]->at_scale(size);
     const bool takes_share = alike ? b == 0 : whole->kind() == "attention";

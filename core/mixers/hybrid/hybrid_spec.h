@@ -58,6 +58,8 @@ struct HybridSpec final : MixerSpec {
 
   /// Of the branch's value row.
   int64_t value_width(size_t branch) const;
+  /// The values are added up (or subtracted) before their one projection, so they are equally wide.
+  bool sums_values() const { return output == HybridOutput::joint && fusion != HybridFusion::concat; }
   /// Columns of the joint out.weight.
   int64_t fused_width() const;
   /// The branch whose values the other one takes: the first attention branch. Only with `value: joint`.
