@@ -48,6 +48,10 @@ if(HYSCALE_WORKER)
   include(Parquet)
 endif()
 
+if(HYSCALE_CUDA)
+  include(Cuda)
+endif()
+
 if(HYSCALE_STUDY)
   pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
   find_package(SQLiteCpp REQUIRED)

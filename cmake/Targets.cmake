@@ -15,9 +15,11 @@ endif()
 
 add_library(hyscale_warnings INTERFACE)
 add_library(Hyscale::warnings ALIAS hyscale_warnings)
-target_compile_options(hyscale_warnings INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wmissing-declarations -Werror)
+target_compile_options(hyscale_warnings INTERFACE
+  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wconversion;-Wmissing-declarations;-Werror>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;-Werror=all-warnings;--expt-relaxed-constexpr;-lineinfo>")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(hyscale_warnings INTERFACE -Wno-restrict) # g++ 12 cries wolf at "text" + std::string when optimising
+  target_compile_options(hyscale_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>) # g++ 12 cries wolf at "text" + std::string when optimising
 endif()
 
 add_library(hyscale_settings INTERFACE)
@@ -25,10 +27,10 @@ add_library(Hyscale::settings ALIAS hyscale_settings)
 target_include_directories(hyscale_settings INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_features(hyscale_settings INTERFACE cxx_std_20)
 if(HYSCALE_ASSERTS)
-  target_compile_options(hyscale_settings INTERFACE -UNDEBUG)
+  target_compile_options(hyscale_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-UNDEBUG>)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
-  target_compile_options(hyscale_settings INTERFACE -g1) # line tables: small objects, useful traces
+  target_compile_options(hyscale_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-g1>) # line tables: small objects, useful traces
 endif()
 if(HYSCALE_SANITIZE)
   target_compile_options(hyscale_settings INTERFACE -fsanitize=${HYSCALE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

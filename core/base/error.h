@@ -58,6 +58,11 @@ struct DivergedError : Error {
   explicit DivergedError(Problem problem) : Error(ExitCode::diverged, {std::move(problem)}) {}
 };
 
+/// The device has no memory left for what was asked (exit 3).
+struct OutOfMemory : Error {
+  explicit OutOfMemory(Problem problem) : Error(ExitCode::out_of_memory, {std::move(problem)}) {}
+};
+
 /// Shapes handed to a kernel or layer disagree: our bug, or a limit that `check` should have caught.
 struct ShapeError : Error {
   explicit ShapeError(std::string what) : Error(ExitCode::failed, {Problem{std::move(what)}}) {}

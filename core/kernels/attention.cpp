@@ -5,7 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/attention_tiles.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -109,7 +109,7 @@ static void attend(const AttentionArgs& a, const TurnedKeys<T>& keys, int64_t se
 }
 
 void attention(const AttentionArgs& args, const Exec& exec) {
-  cpu_only("attention", exec);
+  if (exec.device == Device::cuda) return cuda::attention(args, exec);
   check_attention(args);
   const int64_t length = args.q.extent(1), heads = args.q.extent(2);
   const int64_t tiles = (length + kQueryTile - 1) / kQueryTile;

@@ -26,7 +26,7 @@ struct AttentionArgs {
   CausalMask mask;
   Tensor document_begins{};  // see documents.h
 };
-/// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
+/// Throws ShapeError when shapes disagree, ConfigError for a GPU when the build has no CUDA.
 void attention(const AttentionArgs& args, const Exec& exec);
 
 /// Scores are computed again tile by tile from q, k and lse. One task per sequence and key head sums in a fixed order.

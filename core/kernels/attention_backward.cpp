@@ -1,6 +1,6 @@
 #include "core/kernels/attention.h"
 #include "core/kernels/attention_tiles.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -115,7 +115,7 @@ static void copy_out(Rows<T> from, View<T, 2> to) {
 }
 
 void attention_backward(const AttentionBackwardArgs& args, const Exec& exec) {
-  cpu_only("attention_backward", exec);
+  if (exec.device == Device::cuda) return cuda::attention_backward(args, exec);
   const AttentionArgs& saved = args.saved;
   check_attention(saved);
   expect_shape("attention dq", args.dq, saved.q.shape());

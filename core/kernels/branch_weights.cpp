@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -17,7 +17,7 @@ static int64_t columns_of(const char* what, const Tensor& logits, int64_t tokens
 }
 
 void branch_weights(const BranchWeightsArgs& args, const Exec& exec) {
-  cpu_only("branch_weights", exec);
+  if (exec.device == Device::cuda) return cuda::branch_weights(args, exec);
   const int64_t tokens = args.weights.extent(0);
   expect_shape("branch_weights weights", args.weights, {tokens, 2});
   const bool alone = columns_of("branch_weights logits", args.logits, tokens) == 1;
@@ -34,7 +34,7 @@ void branch_weights(const BranchWeightsArgs& args, const Exec& exec) {
 }
 
 void branch_weights_backward(const BranchWeightsBackwardArgs& args, const Exec& exec) {
-  cpu_only("branch_weights_backward", exec);
+  if (exec.device == Device::cuda) return cuda::branch_weights_backward(args, exec);
   const int64_t tokens = args.weights.extent(0);
   expect_shape("branch_weights weights", args.weights, {tokens, 2});
   expect_shape("branch_weights dweights", args.dweights, {tokens, 2});
@@ -65,7 +65,7 @@ T exponential(const View<T, 2>& vectors, int64_t first) {
 }  // namespace
 
 void diff_lambda(const DiffLambdaArgs& args, const Exec& exec) {
-  cpu_only("diff_lambda", exec);
+  if (exec.device == Device::cuda) return cuda::diff_lambda(args, exec);
   expect_shape("diff_lambda lambda", args.lambda, {1, 1});
   expect_shape("diff_lambda vectors", args.vectors, {4, args.vectors.extent(1)});
   with_real(args.lambda.dtype(), [&]<class T>(T) {
@@ -75,7 +75,7 @@ void diff_lambda(const DiffLambdaArgs& args, const Exec& exec) {
 }
 
 void diff_lambda_backward(const DiffLambdaBackwardArgs& args, const Exec& exec) {
-  cpu_only("diff_lambda_backward", exec);
+  if (exec.device == Device::cuda) return cuda::diff_lambda_backward(args, exec);
   expect_shape("diff_lambda dlambda", args.dlambda, {1, 1});
   expect_shape("diff_lambda vectors", args.vectors, {4, args.vectors.extent(1)});
   expect_shape("diff_lambda dvectors", args.dvectors, args.vectors.shape());

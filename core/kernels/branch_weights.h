@@ -12,7 +12,7 @@ struct BranchWeightsArgs {
   Tensor weights;  // [tokens, 2]  written
   Tensor logits;   // [tokens, 1 or 2]
 };
-/// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
+/// Throws ShapeError when shapes disagree, ConfigError for a GPU when the build has no CUDA.
 void branch_weights(const BranchWeightsArgs& args, const Exec& exec);
 
 /// dlogits [tokens, 1 or 2] written, from dweights and the weights of forward.

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/kernels/documents.h"
 #include "core/kernels/vector_math.h"
 #include "core/kernels/with_constant.h"
@@ -155,7 +155,7 @@ void backward(const CausalConvArgs& args, const Tensor& dout, const Tensor& du, 
 }  // namespace
 
 void causal_conv_silu(const CausalConvArgs& args, const Tensor& out, const Exec& exec) {
-  cpu_only("causal_conv_silu", exec);
+  if (exec.device == Device::cuda) return cuda::causal_conv_silu(args, out, exec);
   check(args, {&args.u, &out});
   with_real(out.dtype(), [&](auto real) {
     using T = decltype(real);
@@ -165,7 +165,7 @@ void causal_conv_silu(const CausalConvArgs& args, const Tensor& out, const Exec&
 
 void causal_conv_silu_backward(const CausalConvArgs& args, const Tensor& dout, const Tensor& du, const Tensor& dweight,
                                const Tensor& dbias, const Exec& exec) {
-  cpu_only("causal_conv_silu_backward", exec);
+  if (exec.device == Device::cuda) return cuda::causal_conv_silu_backward(args, dout, du, dweight, dbias, exec);
   check(args, {&args.u, &dout, &du});
   expect_shape("causal_conv dweight", dweight, args.weight.shape());
   expect_shape("causal_conv dbias", dbias, args.bias.shape());

@@ -17,8 +17,8 @@ struct CausalConvArgs {
   Tensor document_begins{};  // see documents.h
 };
 
-/// out [tokens, channels] written; overlaps no input. Throws ShapeError, also for a width above 8, and ConfigError on a
-/// device without a twin (cpu_only.h).
+/// out [tokens, channels] written; overlaps no input. Throws ShapeError, also for a width above 8, and ConfigError for
+/// a GPU when the build has no CUDA.
 void causal_conv_silu(const CausalConvArgs& args, const Tensor& out, const Exec& exec);
 
 /// From dout [tokens, channels]: du [tokens, channels] written, dweight and dbias accumulated. Recomputes pre; scratch

@@ -4,9 +4,10 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
+#include <numeric>
 
 #include "core/base/error.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/vector_math.h"
 #include "core/tensor/parallel_for.h"
@@ -66,8 +67,8 @@ static int64_t chunk_of(int64_t tokens, int64_t vocabulary) {
   return std::min(tokens, std::max<int64_t>(128, (int64_t{1} << 21) / vocabulary / 16 * 16));
 }
 
-double cross_entropy(const CrossEntropyArgs& args, const Exec& exec) {
-  cpu_only("cross_entropy", exec);
+void cross_entropy(const CrossEntropyArgs& args, const Exec& exec) {
+  if (exec.device == Device::cuda) return cuda::cross_entropy(args, exec);
   check_contract(args);
   const int64_t tokens = args.x.extent(0), vocabulary = args.weight.extent(0), padded = round_up(vocabulary, 16);
   const int64_t chunk = chunk_of(tokens, vocabulary);
@@ -94,10 +95,8 @@ double cross_entropy(const CrossEntropyArgs& args, const Exec& exec) {
     gemm({.out = args.dx.slice(0, begin, count), .a = logits, .b = args.weight}, exec);
     gemm({.out = args.dweight, .a = logits, .b = x, .transpose_a = true, .accumulate = true}, exec);
   }
-  double sum = 0;
-  for (int64_t t = 0; t < tokens; ++t) sum += nll[t];
+  if (!args.loss.empty()) *args.loss.as<double>() += std::accumulate(nll, nll + tokens, 0.0);
   if (!args.nll.empty()) std::transform(nll, nll + tokens, args.nll.as<float>(), [](double v) { return float(v); });
-  return sum;
 }
 
 }  // namespace hyscale::kernels

@@ -12,14 +12,14 @@ struct CrossEntropyArgs {
   Tensor x;        // [tokens, channels]
   Tensor weight;   // [vocabulary, channels]
   Tensor targets;  // i32 [tokens], each < vocabulary
+  Tensor loss;     // f64 [1]  added to: Σ nll in nats, summed in double in the order of the tokens; or empty
   Tensor nll;      // f32 [tokens] written, or empty
   Tensor dx;       // [tokens, channels]  written: scale · d(Σ nll)/dx; empty: no gradients
   Tensor dweight;  // [vocabulary, channels]  added to; empty together with dx
   double scale = 1;
 };
-/// Returns Σ nll in nats, summed in double in the order of the tokens; NaN or infinite when the logits are.
-/// Takes scratch from exec.arena and gives it back. Throws ShapeError when shapes disagree or a target is too large,
-/// ConfigError on a device without a twin (cpu_only.h).
-double cross_entropy(const CrossEntropyArgs& args, const Exec& exec);
+/// The loss is NaN or infinite when the logits are. Takes scratch from exec.arena and gives it back. Throws ShapeError
+/// when shapes disagree or a target is too large, ConfigError for a GPU when the build has no CUDA.
+void cross_entropy(const CrossEntropyArgs& args, const Exec& exec);
 
 }  // namespace hyscale::kernels

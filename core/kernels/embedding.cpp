@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -20,7 +20,7 @@ static void check_contract(const Tensor& rows, const Tensor& tokens, const Tenso
 }
 
 void embedding(const EmbeddingArgs& args, const Exec& exec) {
-  cpu_only("embedding", exec);
+  if (exec.device == Device::cuda) return cuda::embedding(args, exec);
   check_contract(args.out, args.tokens, args.weight);
   const auto ids = args.tokens.view<const int32_t, 1>();
   with_real(args.out.dtype(), [&]<class T>(T) {
@@ -34,7 +34,7 @@ void embedding(const EmbeddingArgs& args, const Exec& exec) {
 
 // Tasks share out the channels, so that no two write the same element.
 void embedding_backward(const EmbeddingBackwardArgs& args, const Exec& exec) {
-  cpu_only("embedding_backward", exec);
+  if (exec.device == Device::cuda) return cuda::embedding_backward(args, exec);
   check_contract(args.dout, args.tokens, args.dweight);
   const auto ids = args.tokens.view<const int32_t, 1>();
   with_real(args.dout.dtype(), [&]<class T>(T) {

@@ -11,8 +11,8 @@ struct EmbeddingArgs {
   Tensor tokens;  // i32 [tokens], 0 … vocabulary - 1
   Tensor weight;  // [vocabulary, channels]
 };
-/// Throws ShapeError when shapes disagree or a token is outside the vocabulary, ConfigError on a device without a twin
-/// (cpu_only.h); `out` is then untouched.
+/// Throws ShapeError when shapes disagree or a token is outside the vocabulary, ConfigError for a GPU when the build
+/// has no CUDA; `out` is then untouched.
 void embedding(const EmbeddingArgs& args, const Exec& exec);
 
 /// dweight[tokens[t]] += dout[t], tokens in ascending order: equal bits on any number of threads.

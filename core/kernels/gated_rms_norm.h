@@ -17,7 +17,7 @@ struct GatedRmsNormArgs {
 };
 
 /// out [tokens, channels] and, with a norm, rstd [tokens, groups] written. `out` may be `y`. Throws ShapeError,
-/// and ConfigError on a device without a twin (cpu_only.h).
+/// and ConfigError for a GPU when the build has no CUDA.
 void gated_rms_norm(const GatedRmsNormArgs& args, const Tensor& out, const Tensor& rstd, const Exec& exec);
 
 /// From dout [tokens, channels] and the rstd of forward: dy and dz [tokens, channels] written (dy may be dout), dweight

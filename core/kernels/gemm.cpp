@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/kernels/matrix_view.h"
 #include "core/kernels/packed_product.h"
 #include "core/tensor/parallel_for.h"
@@ -58,7 +58,7 @@ static void for_each_product(const GemmArgs& args, F&& fn) {
 
 void gemm(const GemmArgs& args, const Exec& exec) {
   check_contract(args);
-  cpu_only("gemm", exec);
+  if (exec.device == Device::cuda) return cuda::gemm(args, exec);
   if (args.out.numel() == 0) return;
   with_real(args.out.dtype(), [&]<class T>(T) {
     for_each_product<T>(

@@ -19,8 +19,8 @@ struct GemmArgs {
 
 /// Returns when `out` is written; runs on the OpenMP threads. The cut into tasks depends on the shapes alone, so the
 /// result does not depend on the number of threads. k == 0 is a sum without terms.
-/// Throws ShapeError if shapes, dtypes or strides break the contract, ConfigError on a device without a twin
-/// (cpu_only.h); `out` is then untouched.
+/// Throws ShapeError if shapes, dtypes or strides break the contract, ConfigError for a GPU when the build has no CUDA;
+/// `out` is then untouched.
 void gemm(const GemmArgs& args, const Exec& exec);
 
 /// What `gemm` must compute: plain loops, each element one sum in double. Any strides. For tests.

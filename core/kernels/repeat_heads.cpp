@@ -1,7 +1,7 @@
 #include "core/kernels/repeat_heads.h"
 
 #include "core/base/error.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -36,7 +36,7 @@ void for_each_repeat(const Heads& heads, const View<T, 2>& few, const View<T, 2>
 }  // namespace
 
 void repeat_heads(const RepeatHeadsArgs& args, const Exec& exec) {
-  cpu_only("repeat_heads", exec);
+  if (exec.device == Device::cuda) return cuda::repeat_heads(args, exec);
   const Heads heads = heads_of(args.x, args.out, args.kv_heads);
   with_real(args.out.dtype(), [&]<class T>(T) {
     for_each_repeat(heads, args.x.view<T, 2>(), args.out.view<T, 2>(),
@@ -45,7 +45,7 @@ void repeat_heads(const RepeatHeadsArgs& args, const Exec& exec) {
 }
 
 void sum_heads(const SumHeadsArgs& args, const Exec& exec) {
-  cpu_only("sum_heads", exec);
+  if (exec.device == Device::cuda) return cuda::sum_heads(args, exec);
   const Heads heads = heads_of(args.dx, args.dout, args.kv_heads);
   with_real(args.dout.dtype(), [&]<class T>(T) {
     for_each_repeat(heads, args.dx.view<T, 2>(), args.dout.view<T, 2>(), [&](T* to, const T* from, bool first) {

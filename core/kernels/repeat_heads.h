@@ -11,7 +11,7 @@ struct RepeatHeadsArgs {
   Tensor x;              // [tokens, kv_heads · dim]
   int64_t kv_heads = 1;  // divides both widths
 };
-/// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
+/// Throws ShapeError when shapes disagree, ConfigError for a GPU when the build has no CUDA.
 void repeat_heads(const RepeatHeadsArgs& args, const Exec& exec);
 
 /// Its backward pass: dx [tokens, kv_heads · dim] = sum over the heads that read, in ascending order.

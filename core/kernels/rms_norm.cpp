@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -19,7 +19,7 @@ static void forward_row(T* out, T& rstd, const T* h, const T* weight, int64_t ch
 }
 
 void rms_norm(const RmsNormArgs& args, const Exec& exec) {
-  cpu_only("rms_norm", exec);
+  if (exec.device == Device::cuda) return cuda::rms_norm(args, exec);
   const int64_t tokens = args.x.extent(0), channels = args.x.extent(1);
   expect_shape("rms_norm out", args.out, {tokens, channels});
   expect_shape("rms_norm rstd", args.rstd, {tokens});
@@ -61,7 +61,7 @@ static void backward_row(T* dx, T* dweight, const T* dout, const T* h, T rstd, c
 }
 
 void rms_norm_backward(const RmsNormBackwardArgs& args, const Exec& exec) {
-  cpu_only("rms_norm_backward", exec);
+  if (exec.device == Device::cuda) return cuda::rms_norm_backward(args, exec);
   const int64_t tokens = args.x.extent(0), channels = args.x.extent(1);
   expect_shape("rms_norm dx", args.dx, {tokens, channels});
   expect_shape("rms_norm dout", args.dout, {tokens, channels});

@@ -17,7 +17,7 @@ struct RmsNormArgs {
   Tensor weight;  // [channels]
   double epsilon = 1e-5;
 };
-/// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
+/// Throws ShapeError when shapes disagree, ConfigError for a GPU when the build has no CUDA.
 void rms_norm(const RmsNormArgs& args, const Exec& exec);
 
 /// dx (+)= gradient by h;  dweight += Σ_tokens dout · h · rstd, summed over fixed blocks of tokens in ascending order.

@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
 
 void rope(const RopeArgs& args, const Exec& exec) {
-  cpu_only("rope", exec);
+  if (exec.device == Device::cuda) return cuda::rope(args, exec);
   const int64_t tokens = args.x.extent(0), heads = args.x.extent(1), pairs = args.cos.extent(1);
   expect_shape("rope sin", args.sin, args.cos.shape());
   if (2 * pairs > args.x.extent(2))

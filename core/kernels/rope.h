@@ -17,8 +17,8 @@ struct RopeArgs {
   int64_t length = 0;  // of each sequence; >= 1
   bool inverse = false;
 };
-/// Throws ShapeError when shapes disagree or the tables are shorter than `length`, ConfigError on a device without a
-/// twin (cpu_only.h).
+/// Throws ShapeError when shapes disagree or the tables are shorter than `length`, ConfigError for a GPU when the build
+/// has no CUDA.
 void rope(const RopeArgs& args, const Exec& exec);
 
 /// Fills cos and sin [positions, pairs], times `amplitude`; angles in double, rounded at the end. Throws ShapeError

@@ -1,7 +1,7 @@
 #include "core/kernels/scale_rows.h"
 
 #include "core/base/error.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::kernels {
@@ -26,7 +26,7 @@ static T of_row(Factor kind, const View<T, 2>& factor, int64_t token) {
 }
 
 void scale_rows(const ScaleRowsArgs& args, const Exec& exec) {
-  cpu_only("scale_rows", exec);
+  if (exec.device == Device::cuda) return cuda::scale_rows(args, exec);
   const int64_t tokens = args.out.extent(0), channels = args.out.extent(1);
   expect_shape("scale_rows x", args.x, {tokens, channels});
   const Factor kind = kind_of(args.factor, tokens, channels);
@@ -68,7 +68,7 @@ T backward_row(T* dx, T* sum, const T* dout, const T* x, const T* of_channel, T 
 }  // namespace
 
 void scale_rows_backward(const ScaleRowsBackwardArgs& args, const Exec& exec) {
-  cpu_only("scale_rows_backward", exec);
+  if (exec.device == Device::cuda) return cuda::scale_rows_backward(args, exec);
   const int64_t tokens = args.dout.extent(0), channels = args.dout.extent(1);
   expect_shape("scale_rows dx", args.dx, {tokens, channels});
   const Factor kind = kind_of(args.factor, tokens, channels);

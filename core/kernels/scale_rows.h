@@ -15,7 +15,7 @@ struct ScaleRowsArgs {
   double sign = 1;
   bool accumulate = false;  // out += instead of out =
 };
-/// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
+/// Throws ShapeError when shapes disagree, ConfigError for a GPU when the build has no CUDA.
 void scale_rows(const ScaleRowsArgs& args, const Exec& exec);
 
 /// dx = sign · factor ⊙ dout;  dfactor += sign · Σ dout ⊙ x over what a factor stands for, summed over fixed blocks of

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/kernels/documents.h"
 #include "core/kernels/ssm_chunks.h"
 #include "core/kernels/vector_math.h"
@@ -68,7 +68,7 @@ void run_recurrence(const SsdShape& s, const SsdInputs& in, const View<T, 2>& y,
 
 SsdSaved ssd_forward(const SsdShape& shape, const SsdInputs& in, const Tensor& y, const Tensor& final_state,
                      const Exec& exec) {
-  cpu_only("ssd_forward", exec);
+  if (exec.device == Device::cuda) return cuda::ssd_forward(shape, in, y, final_state, exec);
   check(shape, in, y);
   SsdSaved saved;
   with_real(in.x.dtype(), [&](auto real) {
@@ -84,7 +84,7 @@ SsdSaved ssd_forward(const SsdShape& shape, const SsdInputs& in, const Tensor& y
 
 void ssd_backward(const SsdShape& shape, const SsdInputs& in, const SsdSaved& saved, const Tensor& dy,
                   const SsdGradients& gradients, const Exec& exec) {
-  cpu_only("ssd_backward", exec);
+  if (exec.device == Device::cuda) return cuda::ssd_backward(shape, in, saved, dy, gradients, exec);
   check(shape, in, dy);
   expect_shape("SSD dx", gradients.x, in.x.shape());
   expect_shape("SSD db", gradients.b, in.b.shape());

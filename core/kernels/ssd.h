@@ -50,7 +50,7 @@ struct SsdGradients {
 /// y [tokens, heads·head_dim] written, overlapping no input; `final_state` [sequences, heads, d_state, head_dim] is
 /// written unless empty. In chunks: matrix products inside a chunk, the state carried between chunks; decays in log
 /// space, never above 1. The result does not depend on the number of threads. Throws ShapeError, and
-/// ConfigError on a device without a twin (cpu_only.h).
+/// ConfigError for a GPU when the build has no CUDA.
 SsdSaved ssd_forward(const SsdShape& shape, const SsdInputs& in, const Tensor& y, const Tensor& final_state,
                      const Exec& exec);
 

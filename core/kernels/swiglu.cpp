@@ -1,6 +1,6 @@
 #include "core/kernels/swiglu.h"
 
-#include "core/kernels/cpu_only.h"
+#include "core/kernels/cuda/twins.h"
 #include "core/kernels/vector_math.h"
 #include "core/tensor/parallel_for.h"
 
@@ -9,7 +9,7 @@ namespace hyscale::kernels {
 static constexpr int64_t kTokensPerTask = 64;
 
 void swiglu(const SwigluArgs& args, const Exec& exec) {
-  cpu_only("swiglu", exec);
+  if (exec.device == Device::cuda) return cuda::swiglu(args, exec);
   const int64_t tokens = args.out.extent(0), d_ff = args.out.extent(1);
   expect_shape("swiglu gate_up", args.gate_up, {tokens, 2 * d_ff});
   with_real(args.out.dtype(), [&]<class T>(T) {
@@ -28,7 +28,7 @@ void swiglu(const SwigluArgs& args, const Exec& exec) {
 }
 
 void swiglu_backward(const SwigluBackwardArgs& args, const Exec& exec) {
-  cpu_only("swiglu_backward", exec);
+  if (exec.device == Device::cuda) return cuda::swiglu_backward(args, exec);
   const int64_t tokens = args.dout.extent(0), d_ff = args.dout.extent(1);
   expect_shape("swiglu gate_up", args.gate_up, {tokens, 2 * d_ff});
   expect_shape("swiglu dgate_up", args.dgate_up, {tokens, 2 * d_ff});

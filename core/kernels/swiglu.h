@@ -10,7 +10,7 @@ struct SwigluArgs {
   Tensor out;      // [tokens, d_ff]      written
   Tensor gate_up;  // [tokens, 2 · d_ff]  gate | up
 };
-/// Throws ShapeError when shapes disagree, ConfigError on a device without a twin (cpu_only.h).
+/// Throws ShapeError when shapes disagree, ConfigError for a GPU when the build has no CUDA.
 void swiglu(const SwigluArgs& args, const Exec& exec);
 
 /// dgate = dout ⊙ up ⊙ silu'(gate),  dup = dout ⊙ silu(gate).

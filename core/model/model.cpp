@@ -164,16 +164,18 @@ double Model::forward_backward(const TokenBatch& batch, double scale) {
   const Arena::Scope step(s.arena);
   const Tensor final_rows = s.forward(batch);
   const Tensor dfinal = s.arena.matrix(final_rows.dtype(), final_rows.extent(0), final_rows.extent(1));
-  const double loss = kernels::cross_entropy({.x = final_rows,
-                                              .weight = s.embedding->weight,
-                                              .targets = flat(batch.targets),
-                                              .nll = {},
-                                              .dx = dfinal,
-                                              .dweight = s.embedding->gradient,
-                                              .scale = scale},
-                                             s.exec());
+  const Tensor loss = s.arena.zeroed(DType::f64, {1});
+  kernels::cross_entropy({.x = final_rows,
+                          .weight = s.embedding->weight,
+                          .targets = flat(batch.targets),
+                          .loss = loss,
+                          .nll = {},
+                          .dx = dfinal,
+                          .dweight = s.embedding->gradient,
+                          .scale = scale},
+                         s.exec());
   s.backward(batch, dfinal);
-  return loss;
+  return *loss.as<double>();
 }
 
 void Model::token_nll(const TokenBatch& batch, const Tensor& nll) {
@@ -183,6 +185,7 @@ void Model::token_nll(const TokenBatch& batch, const Tensor& nll) {
   kernels::cross_entropy({.x = final_rows,
                           .weight = s.embedding->weight,
                           .targets = flat(batch.targets),
+                          .loss = {},
                           .nll = flat(nll),
                           .dx = {},
                           .dweight = {}},

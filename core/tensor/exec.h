@@ -5,10 +5,14 @@
 
 namespace hyscale {
 
-/// Where and with what a kernel runs. Passed to every kernel and layer.
+class DeviceContext;
+
+/// Where and with what a kernel runs. Passed to every kernel and layer. On a GPU a kernel enqueues its work and
+/// returns.
 struct Exec {
   Device device = Device::cpu;
-  Arena* arena = nullptr;  // activations and scratch; never null when a kernel says it needs scratch
+  Arena* arena = nullptr;            // activations and scratch; never null when a kernel says it needs scratch
+  DeviceContext* context = nullptr;  // never null on a GPU
 };
 
 }  // namespace hyscale

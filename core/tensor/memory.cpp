@@ -7,24 +7,44 @@
 
 namespace hyscale {
 
-static constexpr size_t kAlignment = 64;
+static constexpr size_t kCacheLine = 64;
 static constexpr size_t kSmallestBlock = size_t{1} << 20;
+static constexpr size_t kDeviceBlock = size_t{256} << 20;  // asking a GPU for memory is slow
 
-static size_t round_up(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+static size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-void Buffer::Free::operator()(void* p) const { std::free(p); }
+namespace {
 
-Buffer Buffer::uninitialised(size_t bytes) {
+class HostMemory final : public MemorySource {
+ public:
+  Device device() const override { return Device::cpu; }
+  size_t alignment() const override { return kCacheLine; }
+  void* take(size_t bytes) override {
+    void* const memory = std::aligned_alloc(kCacheLine, round_up(bytes, kCacheLine));
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+  }
+  void give_back(void* memory) noexcept override { std::free(memory); }
+  void zero(void* memory, size_t bytes) override { std::memset(memory, 0, bytes); }
+};
+
+}  // namespace
+
+MemorySource& host_memory() {
+  static HostMemory memory;
+  return memory;
+}
+
+Buffer Buffer::uninitialised(size_t bytes, MemorySource& source) {
   Buffer buffer;
   if (bytes == 0) return buffer;
   buffer.size_ = bytes;
-  buffer.memory_.reset(std::aligned_alloc(kAlignment, round_up(bytes)));
-  if (buffer.memory_ == nullptr) throw std::bad_alloc();
+  buffer.memory_ = {source.take(bytes), GiveBack{&source}};
   return buffer;
 }
 
-Buffer::Buffer(size_t bytes) : Buffer(uninitialised(bytes)) {
-  if (bytes > 0) std::memset(memory_.get(), 0, round_up(bytes));
+Buffer::Buffer(size_t bytes, MemorySource& source) : Buffer(uninitialised(bytes, source)) {
+  if (bytes > 0) source.zero(data(), bytes);
 }
 
 static size_t bytes_of(DType dtype, const Shape& shape) {
@@ -33,46 +53,54 @@ static size_t bytes_of(DType dtype, const Shape& shape) {
   return n;
 }
 
-OwnedTensor::OwnedTensor(DType dtype, const Shape& shape)
-    : buffer_(std::max<size_t>(bytes_of(dtype, shape), 1)), tensor_(buffer_.data(), dtype, Device::cpu, shape) {}
+OwnedTensor::OwnedTensor(DType dtype, const Shape& shape, MemorySource& source)
+    : buffer_(std::max<size_t>(bytes_of(dtype, shape), 1), source),
+      tensor_(buffer_.data(), dtype, source.device(), shape) {}
 
-int64_t row_stride(DType dtype, int64_t width) {
-  constexpr int64_t kAliasing = 1024;  // bytes between rows that share cache sets
+int64_t row_stride(DType dtype, int64_t width, Device device) {
   const auto size = static_cast<int64_t>(size_of(dtype));
-  return width * size % kAliasing == 0 ? width + static_cast<int64_t>(kAlignment) / size : width;
+  if (device == Device::cuda) {
+    const int64_t unit = std::max<int64_t>(16 / size, 1);
+    return (width + unit - 1) / unit * unit;
+  }
+  constexpr int64_t kAliasing = 1024;  // bytes between rows that share cache sets
+  return width * size % kAliasing == 0 ? width + static_cast<int64_t>(kCacheLine) / size : width;
 }
 
 Tensor Arena::tensor(DType dtype, const Shape& shape) {
-  const size_t bytes = round_up(std::max<size_t>(bytes_of(dtype, shape), 1));
+  const size_t bytes = round_up(std::max<size_t>(bytes_of(dtype, shape), 1), source_->alignment());
   for (; now_.block < blocks_.size() && now_.used + bytes > blocks_[now_.block].memory.size(); ++now_.block) {
     blocks_[now_.block].filled = now_.used;
     now_.used = 0;
   }
-  if (now_.block == blocks_.size())
-    blocks_.push_back({Buffer::uninitialised(std::max({bytes, kSmallestBlock, reserved_bytes()}))});
+  if (now_.block == blocks_.size()) {
+    const size_t least = source_->device() == Device::cpu ? std::max(kSmallestBlock, reserved_bytes()) : kDeviceBlock;
+    blocks_.push_back({Buffer::uninitialised(std::max(bytes, least), *source_)});
+  }
   void* data = static_cast<std::byte*>(blocks_[now_.block].memory.data()) + now_.used;
   now_.used += bytes;
   size_t in_use = now_.used;
   for (size_t b = 0; b < now_.block; ++b) in_use += blocks_[b].filled;
   peak_ = std::max(peak_, in_use);
-  return Tensor(data, dtype, Device::cpu, shape);
+  return Tensor(data, dtype, source_->device(), shape);
 }
 
 void Arena::release(Mark mark) {
   now_ = mark;
   if (mark.block > 0 || mark.used > 0 || blocks_.size() < 2) return;
   blocks_.clear();  // first: the old and the new need not fit side by side
-  blocks_.push_back({Buffer::uninitialised(peak_)});
+  ++generation_;
+  blocks_.push_back({Buffer::uninitialised(peak_, *source_)});
 }
 
 Tensor Arena::zeroed(DType dtype, const Shape& shape) {
   Tensor t = tensor(dtype, shape);
-  std::memset(t.data(), 0, bytes_of(dtype, shape));
+  source_->zero(t.data(), bytes_of(dtype, shape));
   return t;
 }
 
 Tensor Arena::matrix(DType dtype, int64_t rows, int64_t width) {
-  return tensor(dtype, {rows, row_stride(dtype, width)}).slice(1, 0, width);
+  return tensor(dtype, {rows, row_stride(dtype, width, source_->device())}).slice(1, 0, width);
 }
 
 size_t Arena::reserved_bytes() const {

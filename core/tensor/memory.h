@@ -8,28 +8,43 @@
 
 namespace hyscale {
 
-/// Owned, 64-byte aligned host memory.
+/// Where memory of one device comes from. Outlives what it gave.
+class MemorySource {
+ public:
+  virtual ~MemorySource() = default;
+  virtual Device device() const = 0;
+  virtual size_t alignment() const = 0;
+  /// Content is undefined; pages that are never touched cost nothing on the host. Throws OutOfMemory.
+  virtual void* take(size_t bytes) = 0;
+  virtual void give_back(void* memory) noexcept = 0;
+  /// Enqueued where the device has a queue.
+  virtual void zero(void* memory, size_t bytes) = 0;
+};
+MemorySource& host_memory();
+
+/// Owned memory.
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(size_t bytes);              // zero-filled
-  static Buffer uninitialised(size_t bytes);  // pages that are never touched cost nothing
+  explicit Buffer(size_t bytes, MemorySource& source = host_memory());  // zero-filled
+  static Buffer uninitialised(size_t bytes, MemorySource& source = host_memory());
   void* data() const { return memory_.get(); }
   size_t size() const { return size_; }
 
  private:
-  struct Free {
-    void operator()(void* p) const;
+  struct GiveBack {
+    MemorySource* source;
+    void operator()(void* memory) const { source->give_back(memory); }
   };
-  std::unique_ptr<void, Free> memory_;
+  std::unique_ptr<void, GiveBack> memory_;
   size_t size_ = 0;
 };
 
-/// An owned tensor; converts to the window on itself.
+/// An owned tensor, zero-filled; converts to the window on itself.
 class OwnedTensor {
  public:
   OwnedTensor() = default;
-  OwnedTensor(DType dtype, const Shape& shape);
+  OwnedTensor(DType dtype, const Shape& shape, MemorySource& source = host_memory());
   const Tensor& tensor() const { return tensor_; }
   operator const Tensor&() const { return tensor_; }
 
@@ -38,10 +53,11 @@ class OwnedTensor {
   Tensor tensor_;
 };
 
-/// How far apart the rows of a [.., width] matrix are best laid: `width`, or a cache line more where rows would lie a
-/// round number of KiB apart. Products that walk down the columns of such a matrix find a column in few sets of the
-/// cache, at half the speed (f32, width 512).
-int64_t row_stride(DType dtype, int64_t width);
+/// How far apart the rows of a [.., width] matrix are best laid. On the CPU: `width`, or a cache line more where rows
+/// would lie a round number of KiB apart. Products that walk down the columns of such a matrix find a column in few
+/// sets of the cache, at half the speed (f32, width 512). On a GPU: rows begin at multiples of 16 bytes, what its
+/// widest loads and its copy engine take.
+int64_t row_stride(DType dtype, int64_t width, Device device = Device::cpu);
 
 /// Memory for one training step, handed out front to back and taken back as a whole: a step allocates nothing.
 /// Activations saved for backward stay until `release(mark)`; scratch lives in a Scope.
@@ -71,6 +87,8 @@ class Arena {
     Mark mark_;
   };
 
+  explicit Arena(MemorySource& source = host_memory()) : source_(&source) {}
+
   Tensor tensor(DType dtype, const Shape& shape);
   Tensor zeroed(DType dtype, const Shape& shape);
   /// [rows, width], the rows row_stride apart.
@@ -78,15 +96,20 @@ class Arena {
   Mark mark() const { return now_; }
   void release(Mark mark);
   size_t reserved_bytes() const;
+  size_t peak_bytes() const { return peak_; }
+  /// Grows when memory moves that was given back: whoever kept addresses of it must forget them.
+  int64_t generation() const { return generation_; }
 
  private:
   struct Block {
     Buffer memory;
     size_t filled = 0;  // when the next block was begun
   };
+  MemorySource* source_;
   std::vector<Block> blocks_;
   Mark now_;
   size_t peak_ = 0;  // bytes in use at once
+  int64_t generation_ = 0;
 };
 
 }  // namespace hyscale

@@ -1,11 +1,21 @@
 #include "core/tensor/tensor.h"
 
+#include <bit>
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "core/base/error.h"
 
 namespace hyscale {
+
+bf16 to_bf16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if (std::isnan(value)) return {static_cast<uint16_t>(bits >> 16 | 0x40u)};  // quiet, whatever its payload
+  return {static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16)};
+}
+
+float to_float(bf16 value) { return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16); }
 
 size_t size_of(DType dtype) {
   switch (dtype) {

@@ -15,6 +15,16 @@ namespace hyscale {
 enum class DType : uint8_t { f32, f64, bf16, i32 };
 enum class Device : uint8_t { cpu, cuda };
 
+/// The upper half of a float. Arithmetic happens in wider types.
+struct bf16 {
+  uint16_t bits = 0;
+};
+bf16 to_bf16(float value);  // to the nearest, ties to even; NaN stays NaN
+float to_float(bf16 value);
+
+/// What sums, statistics and losses over entries of `dtype` are kept in: bf16 → f32, else `dtype` itself.
+constexpr DType wide(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
+
 size_t size_of(DType dtype);
 std::string_view name_of(DType dtype);  // "f32"
 
@@ -25,6 +35,8 @@ constexpr DType dtype_of() {
     return DType::f32;
   else if constexpr (std::is_same_v<Plain, double>)
     return DType::f64;
+  else if constexpr (std::is_same_v<Plain, bf16>)
+    return DType::bf16;
   else if constexpr (std::is_same_v<Plain, int32_t>)
     return DType::i32;
   else

@@ -39,13 +39,21 @@ static double naive_nll(const Tensor& x, const Tensor& weight, const Tensor& tar
   return total;
 }
 
+/// Σ nll.
+static double loss_of(CrossEntropyArgs args) {
+  const OwnedTensor loss(DType::f64, {1});
+  Arena arena;
+  args.loss = loss;
+  cross_entropy(args, {.arena = &arena});
+  return *loss.tensor().as<double>();
+}
+
 TEST(CrossEntropy, MatchesTheDefinitionOverSeveralChunks) {
   for (const int64_t vocabulary : {1, 17, 9001}) {  // the last: 16 tokens a chunk
     const OwnedTensor x = random_tensor(DType::f64, {37, 5}, 1), weight = random_tensor(DType::f64, {vocabulary, 5}, 2);
     const OwnedTensor targets = targets_for(37, vocabulary), nll(DType::f32, {37});
-    Arena arena;
-    const double loss = cross_entropy(
-        {.x = x, .weight = weight, .targets = targets, .nll = nll, .dx = {}, .dweight = {}}, {.arena = &arena});
+    const double loss =
+        loss_of({.x = x, .weight = weight, .targets = targets, .loss = {}, .nll = nll, .dx = {}, .dweight = {}});
     EXPECT_NEAR(loss, naive_nll(x, weight, targets), 1e-9);
     const OwnedTensor ones = tests::filled_tensor(DType::f32, {37}, 1);
     EXPECT_NEAR(tests::dot(nll, ones), loss, 1e-4);
@@ -56,12 +64,17 @@ TEST(CrossEntropy, MatchesTheDefinitionOverSeveralChunks) {
 TEST(CrossEntropy, BackwardMatchesCentralDifferences) {
   const OwnedTensor x = random_tensor(DType::f64, {13, 6}, 1), weight = random_tensor(DType::f64, {19, 6}, 2);
   const OwnedTensor targets = targets_for(13, 19), dx(DType::f64, {13, 6}), dweight(DType::f64, {19, 6});
-  Arena arena;
-  cross_entropy({.x = x, .weight = weight, .targets = targets, .nll = {}, .dx = dx, .dweight = dweight, .scale = 0.3},
-                {.arena = &arena});
+  loss_of({.x = x,
+           .weight = weight,
+           .targets = targets,
+           .loss = {},
+           .nll = {},
+           .dx = dx,
+           .dweight = dweight,
+           .scale = 0.3});
   const auto loss = [&] {
-    return 0.3 * cross_entropy({.x = x, .weight = weight, .targets = targets, .nll = {}, .dx = {}, .dweight = {}},
-                               {.arena = &arena});
+    return 0.3 *
+           loss_of({.x = x, .weight = weight, .targets = targets, .loss = {}, .nll = {}, .dx = {}, .dweight = {}});
   };
   expect_gradient_matches("x", x, dx, loss);
   expect_gradient_matches("weight", weight, dweight, loss);
@@ -74,11 +87,10 @@ TEST(CrossEntropy, SinglePrecisionAgreesWithDouble) {
   copy_values(weight, weight2);
   const OwnedTensor dx(DType::f32, {70, 24}), dx2(DType::f64, {70, 24}), dw(DType::f32, {258, 24}),
       dw2(DType::f64, {258, 24});
-  Arena arena;
-  const double one = cross_entropy({.x = x, .weight = weight, .targets = targets, .nll = {}, .dx = dx, .dweight = dw},
-                                   {.arena = &arena});
-  const double two = cross_entropy(
-      {.x = x2, .weight = weight2, .targets = targets, .nll = {}, .dx = dx2, .dweight = dw2}, {.arena = &arena});
+  const double one =
+      loss_of({.x = x, .weight = weight, .targets = targets, .loss = {}, .nll = {}, .dx = dx, .dweight = dw});
+  const double two =
+      loss_of({.x = x2, .weight = weight2, .targets = targets, .loss = {}, .nll = {}, .dx = dx2, .dweight = dw2});
   EXPECT_NEAR(one, two, 1e-6 * two);
   EXPECT_LT(relative_difference(dx, dx2), 3e-6);
   EXPECT_LT(relative_difference(dw, dw2), 3e-6);
@@ -87,12 +99,8 @@ TEST(CrossEntropy, SinglePrecisionAgreesWithDouble) {
 TEST(CrossEntropy, RefusesATargetOutsideTheVocabulary) {
   const OwnedTensor x(DType::f32, {2, 3}), weight(DType::f32, {4, 3}), targets(DType::i32, {2});
   targets.tensor().as<int32_t>()[1] = 4;
-  Arena arena;
   EXPECT_THAT(
-      [&] {
-        cross_entropy({.x = x, .weight = weight, .targets = targets, .nll = {}, .dx = {}, .dweight = {}},
-                      {.arena = &arena});
-      },
+      [&] { loss_of({.x = x, .weight = weight, .targets = targets, .loss = {}, .nll = {}, .dx = {}, .dweight = {}}); },
       ::testing::ThrowsMessage<ShapeError>(::testing::HasSubstr("target 4 at row 1")));
 }
 

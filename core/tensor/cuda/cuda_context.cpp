@@ -1,0 +1,232 @@
+#include "core/tensor/cuda/cuda_context.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+
+namespace hyscale {
+
+void check_cuda(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  const std::string said =
+      fmt::format("{}: CUDA says \"{}\" ({})", what, cudaGetErrorString(status), cudaGetErrorName(status));
+  if (status == cudaErrorMemoryAllocation) throw OutOfMemory({.what = said, .remedy = "use a smaller --micro-batch"});
+  throw Error(ExitCode::failed, {{.what = said}});
+}
+
+namespace {
+
+size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()); }
+
+class CudaMemory final : public MemorySource {
+ public:
+  explicit CudaMemory(cudaStream_t stream) : stream_(stream) {}
+  Device device() const override { return Device::cuda; }
+  size_t alignment() const override { return 256; }
+  void* take(size_t bytes) override {
+    void* memory = nullptr;
+    const cudaError_t status = cudaMalloc(&memory, bytes);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // or every later call would report it again
+      size_t free = 0, total = 0;
+      cudaMemGetInfo(&free, &total);
+      throw OutOfMemory({.what = fmt::format("the GPU has no {:.2f} GiB left: {:.2f} of {:.2f} GiB are free",
+                                             gib(bytes), gib(free), gib(total)),
+                         .remedy = "use a smaller --micro-batch"});
+    }
+    check_cuda(status, "allocating GPU memory");
+    return memory;
+  }
+  // waits for what still uses the memory
+  void give_back(void* memory) noexcept override { cudaFree(memory); }
+  void zero(void* memory, size_t bytes) override {
+    check_cuda(cudaMemsetAsync(memory, 0, bytes, stream_), "clearing GPU memory");
+  }
+
+ private:
+  static double gib(size_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
+  cudaStream_t stream_;
+};
+
+class Graph final : public Recording {
+ public:
+  Graph(cudaGraphExec_t graph, cudaStream_t stream) : graph_(graph), stream_(stream) {}
+  ~Graph() override { cudaGraphExecDestroy(graph_); }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  void replay() override { check_cuda(cudaGraphLaunch(graph_, stream_), "launching a recorded step"); }
+
+ private:
+  cudaGraphExec_t graph_;
+  cudaStream_t stream_;
+};
+
+}  // namespace
+
+/// Pinned memory that uploads pass through, so that they are asynchronous and the caller may go on. A slot is used
+/// again once the copy out of it has happened.
+struct CudaContext::Staging {
+  struct Slot {
+    void* memory = nullptr;
+    size_t size = 0;
+    cudaEvent_t copied = nullptr;
+  };
+  std::array<Slot, 16> slots;
+  size_t next = 0;
+
+  Staging() {
+    for (Slot& slot : slots)
+      check_cuda(cudaEventCreateWithFlags(&slot.copied, cudaEventDisableTiming), "making an event");
+  }
+  ~Staging() {
+    for (Slot& slot : slots) {
+      cudaEventDestroy(slot.copied);
+      cudaFreeHost(slot.memory);
+    }
+  }
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+  Slot& take(size_t bytes) {
+    Slot& slot = slots[next++ % slots.size()];
+    check_cuda(cudaEventSynchronize(slot.copied), "waiting for a copy");
+    if (slot.size < bytes) {
+      check_cuda(cudaFreeHost(slot.memory), "freeing pinned memory");
+      slot.memory = nullptr;
+      slot.size = 0;
+      check_cuda(cudaMallocHost(&slot.memory, bytes), "taking pinned memory");
+      slot.size = bytes;
+    }
+    return slot;
+  }
+};
+
+struct CudaContext::Timing {
+  struct Span {
+    const char* name;
+    cudaEvent_t begin, end;
+  };
+  std::vector<Span> spans;
+  int depth = 0;
+};
+
+CudaContext::CudaContext(const CudaOptions& options) : options_(options) {
+  check_cuda(cudaSetDevice(options.index), "choosing the GPU");
+  check_cuda(cudaGetDeviceProperties(&properties_, options.index), "asking for the GPU's properties");
+  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  memory_ = std::make_unique<CudaMemory>(stream_);
+  staging_ = std::make_unique<Staging>();
+}
+
+CudaContext::~CudaContext() {
+  cudaStreamSynchronize(stream_);
+  parts_.clear();
+  staging_.reset();
+  cudaStreamDestroy(stream_);
+}
+
+void CudaContext::upload(const Tensor& to, const void* host) {
+  constexpr size_t kPiece = size_t{64} << 20;  // pinned memory is scarce
+  const size_t bytes = bytes_of(to);
+  for (size_t begin = 0; begin < bytes; begin += kPiece) {
+    const size_t count = std::min(kPiece, bytes - begin);
+    const Staging::Slot& slot = staging_->take(count);
+    std::memcpy(slot.memory, static_cast<const std::byte*>(host) + begin, count);
+    check_cuda(cudaMemcpyAsync(static_cast<std::byte*>(to.data()) + begin, slot.memory, count, cudaMemcpyHostToDevice,
+                               stream_),
+               "copying to the GPU");
+    check_cuda(cudaEventRecord(slot.copied, stream_), "recording an event");
+  }
+}
+
+void CudaContext::download(void* host, const Tensor& from) {
+  check_cuda(cudaMemcpyAsync(host, from.data(), bytes_of(from), cudaMemcpyDeviceToHost, stream_),
+             "copying from the GPU");
+  synchronise();
+}
+
+void CudaContext::synchronise() { check_cuda(cudaStreamSynchronize(stream_), "waiting for the GPU"); }
+
+std::unique_ptr<Recording> CudaContext::record(const std::function<void()>& work) {
+  check_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a step");
+  recording_ = true;
+  cudaGraph_t graph = nullptr;
+  try {
+    work();
+  } catch (...) {
+    recording_ = false;
+    cudaStreamEndCapture(stream_, &graph);
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    throw;
+  }
+  recording_ = false;
+  check_cuda(cudaStreamEndCapture(stream_, &graph), "recording a step");
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  check_cuda(status, "preparing a recorded step");
+  return std::make_unique<Graph>(executable, stream_);
+}
+
+void CudaContext::time_operations() { timing_ = std::make_unique<Timing>(); }
+
+std::vector<OperationTime> CudaContext::operation_times() {
+  std::vector<OperationTime> times;
+  if (timing_ == nullptr) return times;
+  synchronise();
+  for (const Timing::Span& span : timing_->spans) {
+    float milliseconds = 0;
+    check_cuda(cudaEventElapsedTime(&milliseconds, span.begin, span.end), "reading a time");
+    cudaEventDestroy(span.begin);
+    cudaEventDestroy(span.end);
+    auto at = std::find_if(times.begin(), times.end(), [&](const OperationTime& t) { return t.name == span.name; });
+    if (at == times.end()) at = times.insert(times.end(), {.name = span.name});
+    ++at->calls;
+    at->seconds += static_cast<double>(milliseconds) * 1e-3;
+  }
+  timing_.reset();
+  std::sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
+  return times;
+}
+
+OperationTimer::OperationTimer(const Exec& exec, const char* name) {
+  CudaContext& context = cuda_context(exec);
+  if (context.timing_ == nullptr) return;
+  context_ = &context;
+  if (context.timing_->depth++ > 0) return;
+  CudaContext::Timing::Span span{.name = name, .begin = nullptr, .end = nullptr};
+  check_cuda(cudaEventCreate(&span.begin), "making an event");
+  check_cuda(cudaEventCreate(&span.end), "making an event");
+  check_cuda(cudaEventRecord(span.begin, context.stream()), "recording an event");
+  context.timing_->spans.push_back(span);
+}
+
+OperationTimer::~OperationTimer() {
+  if (context_ == nullptr || --context_->timing_->depth > 0) return;
+  cudaEventRecord(context_->timing_->spans.back().end, context_->stream());
+}
+
+int cuda_devices() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) {
+    cudaGetLastError();
+    return 0;
+  }
+  return count;
+}
+
+std::unique_ptr<DeviceContext> open_cuda(const CudaOptions& options) {
+  const int devices = cuda_devices();
+  if (options.index >= devices)
+    throw ConfigError({.what = devices == 0
+                                   ? std::string("no GPU that CUDA can use is here")
+                                   : fmt::format("GPU {} was asked for; {} can be used", options.index, devices),
+                       .why = "the machine has none, its driver is missing or older than CUDA 13 needs, or "
+                              "CUDA_VISIBLE_DEVICES hides it",
+                       .remedy = "run nvidia-smi to see what is there, or use --device cpu"});
+  return std::make_unique<CudaContext>(options);
+}
+
+}  // namespace hyscale

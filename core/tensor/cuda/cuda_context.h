@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+#include <memory>
+#include <typeindex>
+#include <unordered_map>
+
+#include "core/tensor/device_context.h"
+#include "core/tensor/exec.h"
+
+namespace hyscale {
+
+/// Throws OutOfMemory for a failed allocation, Error (exit 1) naming `what` for anything else that is no success.
+void check_cuda(cudaError_t status, const char* what);
+
+/// One GPU: a stream, its memory, and what libraries keep for it.
+class CudaContext final : public DeviceContext {
+ public:
+  explicit CudaContext(const CudaOptions& options);
+  ~CudaContext() override;
+  CudaContext(const CudaContext&) = delete;
+  CudaContext& operator=(const CudaContext&) = delete;
+
+  Device device() const override { return Device::cuda; }
+  std::string name() const override { return properties_.name; }
+  MemorySource& memory() override { return *memory_; }
+  void upload(const Tensor& to, const void* host) override;
+  void download(void* host, const Tensor& from) override;
+  void synchronise() override;
+  bool can_record() const override { return true; }
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override;
+  void time_operations() override;
+  std::vector<OperationTime> operation_times() override;
+
+  cudaStream_t stream() const { return stream_; }
+  const cudaDeviceProp& properties() const { return properties_; }
+  int multiprocessors() const { return properties_.multiProcessorCount; }
+  bool deterministic() const { return options_.deterministic; }
+  bool recording() const { return recording_; }
+
+  /// What a kernel keeps between calls (library handles, plans, workspaces): made on first use as T(CudaContext&).
+  template <class T>
+  T& part() {
+    std::shared_ptr<void>& slot = parts_[typeid(T)];
+    if (slot == nullptr) slot = std::make_shared<T>(*this);
+    return *static_cast<T*>(slot.get());
+  }
+
+ private:
+  friend class OperationTimer;
+  struct Staging;
+  struct Timing;
+
+  CudaOptions options_;
+  cudaDeviceProp properties_{};
+  cudaStream_t stream_ = nullptr;
+  std::unique_ptr<MemorySource> memory_;
+  std::unique_ptr<Staging> staging_;
+  std::unique_ptr<Timing> timing_;  // null: nobody asked
+  bool recording_ = false;
+  std::unordered_map<std::type_index, std::shared_ptr<void>> parts_;
+};
+
+inline CudaContext& cuda_context(const Exec& exec) { return static_cast<CudaContext&>(*exec.context); }
+
+/// Times what is enqueued while it lives, if somebody asked (time_operations). Stands at the head of each CUDA twin;
+/// of nested ones the outermost counts.
+class OperationTimer {
+ public:
+  OperationTimer(const Exec& exec, const char* name);
+  ~OperationTimer();
+  OperationTimer(const OperationTimer&) = delete;
+  OperationTimer& operator=(const OperationTimer&) = delete;
+
+ private:
+  CudaContext* context_ = nullptr;  // null: not timed
+};
+
+}  // namespace hyscale

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/tensor/memory.h"
+#include "core/tensor/tensor.h"
+
+namespace hyscale {
+
+/// Work that a device has recorded and can do again with one call.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  /// Enqueues the whole of it.
+  virtual void replay() = 0;
+};
+
+/// Time that one kind of work took on the device.
+struct OperationTime {
+  std::string name;
+  int64_t calls = 0;
+  double seconds = 0;
+};
+
+/// One device at work: its memory and its one queue. What is enqueued happens in order; only `download` and
+/// `synchronise` wait for it. The CPU's form does everything at once.
+class DeviceContext {
+ public:
+  virtual ~DeviceContext() = default;
+  virtual Device device() const = 0;
+  virtual std::string name() const = 0;  // "NVIDIA H200"
+  virtual MemorySource& memory() = 0;
+
+  /// Enqueues a copy of dense host memory to the device tensor `to`, which is dense too. `host` may be reused at once.
+  virtual void upload(const Tensor& to, const void* host) = 0;
+  /// Copies the dense tensor `from` to `host` and waits until it is there.
+  virtual void download(void* host, const Tensor& from) = 0;
+  virtual void synchronise() = 0;
+
+  /// Whether `record` is offered.
+  virtual bool can_record() const = 0;
+  /// Calls `work`, which must only enqueue, and keeps what it enqueued instead of doing it. Memory that the work uses
+  /// must stay where it is while the recording lives.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;
+
+  /// From here on each operation is timed (and waited for) until operation_times() hands the times out and ends it.
+  virtual void time_operations() = 0;
+  virtual std::vector<OperationTime> operation_times() = 0;
+};
+
+struct CudaOptions {
+  int index = 0;              // of the GPU, among those this process may see
+  bool deterministic = true;  // the same bits run to run, also where a library has a faster way
+};
+
+/// The CPU: memory on the heap, no queue.
+DeviceContext& host_context();
+
+/// GPUs that this process can use: 0 when the build has no CUDA back end, or the machine no GPU or driver.
+int cuda_devices();
+/// Throws ConfigError that says what is missing: a build with CUDA, or a GPU.
+std::unique_ptr<DeviceContext> open_cuda(const CudaOptions& options);
+
+}  // namespace hyscale

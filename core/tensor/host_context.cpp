@@ -1,0 +1,34 @@
+#include <cstring>
+
+#include "core/base/error.h"
+#include "core/tensor/device_context.h"
+
+namespace hyscale {
+namespace {
+
+size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()); }
+
+class HostContext final : public DeviceContext {
+ public:
+  Device device() const override { return Device::cpu; }
+  std::string name() const override { return "CPU"; }
+  MemorySource& memory() override { return host_memory(); }
+  void upload(const Tensor& to, const void* host) override { std::memcpy(to.data(), host, bytes_of(to)); }
+  void download(void* host, const Tensor& from) override { std::memcpy(host, from.data(), bytes_of(from)); }
+  void synchronise() override {}
+  bool can_record() const override { return false; }
+  std::unique_ptr<Recording> record(const std::function<void()>&) override {
+    throw ShapeError("the CPU records no work");
+  }
+  void time_operations() override {}
+  std::vector<OperationTime> operation_times() override { return {}; }
+};
+
+}  // namespace
+
+DeviceContext& host_context() {
+  static HostContext context;
+  return context;
+}
+
+}  // namespace hyscale
