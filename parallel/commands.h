@@ -8,6 +8,8 @@ class App;
 
 namespace hyscale::parallel {
 
+inline constexpr const char* kProgram = "hybrid-worker";
+
 /// Each adds one subcommand of hybrid-worker, with help, example and callback, in parallel/command_<name>.cpp. The
 /// callback is the command: it returns when all is done, throws what Error says, or throws CommandEnded.
 void add_train_command(CLI::App& app);
@@ -19,7 +21,7 @@ void add_tokenize_command(CLI::App& app);
 void add_export_command(CLI::App& app);
 void add_import_command(CLI::App& app);
 
-/// Thrown by a command that ran as it should but ends in a status other than 0 and has said why (requeue).
+/// Thrown by a command that ends in a status other than 0 and has said why (requeue; an error that one rank reported).
 struct CommandEnded {
   ExitCode code = ExitCode::done;
 };

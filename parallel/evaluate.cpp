@@ -161,9 +161,7 @@ void evaluate(const EvalOptions& options) {
     row.tokens = e.checkpoint->info().tokens;
     std::fputs((options.json ? to_json(e, row) : to_text(e, row)).c_str(), stdout);
   } catch (const std::exception& error) {
-    if (ranks.size() == 1) throw;
-    std::fprintf(stderr, "hybrid-worker: rank %d: %s\n", ranks.rank(), error.what());
-    world.abort(static_cast<int>(code_of(error)));  // frees the other ranks
+    end_all_ranks(world, error);
   }
 }
 

@@ -4,9 +4,9 @@
 #include "core/base/program.h"
 #include "parallel/commands.h"
 
-namespace {
+using hyscale::parallel::kProgram;
 
-constexpr const char* kProgram = "hybrid-worker";
+namespace {
 
 const hyscale::ManualNotes kNotes{
     .exit_status = {{"0", "done"},

@@ -1,36 +1,46 @@
 #include "parallel/together.h"
 
 #include <array>
+#include <fmt/format.h>
 #include <limits>
-#include <new>
 #include <span>
 
-#include "core/base/error.h"
+#include "core/base/program.h"
 #include "parallel/commands.h"
 
 namespace hyscale::parallel {
 
-ExitCode code_of(const std::exception& e) {
-  if (const auto* error = dynamic_cast<const Error*>(&e)) return error->code();
-  return dynamic_cast<const std::bad_alloc*>(&e) != nullptr ? ExitCode::out_of_memory : ExitCode::failed;
+static ExitCode report(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    return hyscale::report(kProgram, e);
+  }
 }
 
 void together(Collective& ranks, const std::function<void()>& work) {
   std::exception_ptr error;
-  int64_t code = 0;
   try {
     work();
-  } catch (const std::exception& e) {
+  } catch (const std::exception&) {
     error = std::current_exception();
-    code = static_cast<int64_t>(code_of(e));
   }
   constexpr int64_t kNobody = std::numeric_limits<int64_t>::min();
   std::array<int64_t, 1> first{error ? -static_cast<int64_t>(ranks.rank()) : kNobody};
   ranks.all_reduce_max(first);
   if (first[0] == kNobody) return;
+  ExitCode code{};
+  if (first[0] == -ranks.rank()) code = report(error);
+  // A launcher kills all ranks when the first one leaves with a status other than 0. Nobody has the status, and so
+  // nobody leaves, before the message is written.
   ranks.broadcast(std::as_writable_bytes(std::span(&code, 1)), static_cast<int>(-first[0]));
-  if (error && first[0] == -ranks.rank()) std::rethrow_exception(error);
-  throw CommandEnded{static_cast<ExitCode>(code)};
+  throw CommandEnded{code};
+}
+
+void end_all_ranks(World& world, const std::exception& e) {
+  if (world.ranks().size() == 1) throw;
+  const ExitCode code = hyscale::report(fmt::format("{}: rank {}", kProgram, world.ranks().rank()), e);
+  world.abort(static_cast<int>(code));
 }
 
 }  // namespace hyscale::parallel

@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/process.h"
+#include "core/base/program.h"
 #include "core/spec/accounting.h"
 #include "parallel/attempt.h"
 #include "parallel/commands.h"
@@ -144,14 +145,16 @@ ExitCode train(const TrainOptions& options) {
     recorder = make_recorder(attempt);
     return run_attempt(attempt, recorder.get());
   } catch (const DivergedError& e) {  // on all ranks at once
-    if (!attempt.leads()) throw CommandEnded{e.code()};
-    finish_with_error(attempt, recorder.get(), e);
-    throw;
+    // all is said before the first one leaves
+    together(world.ranks(), [&] {
+      if (!attempt.leads()) return;
+      finish_with_error(attempt, recorder.get(), e);
+      report(kProgram, e);
+    });
+    return e.code();
   } catch (const std::exception& e) {
     finish_with_error(attempt, recorder.get(), e);
-    if (world.ranks().size() == 1) throw;
-    std::fprintf(stderr, "hybrid-worker: rank %d: %s\n", world.ranks().rank(), e.what());
-    world.abort(static_cast<int>(code_of(e)));  // frees the other ranks
+    end_all_ranks(world, e);
   }
 }
 
