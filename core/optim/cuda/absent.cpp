@@ -1,0 +1,13 @@
+#include "core/base/error.h"
+#include "core/optim/gpu_adamw.h"
+
+namespace hyscale::optim {
+
+[[noreturn]] static void absent() {
+  throw ConfigError({.what = "this build has no CUDA back end", .remedy = "run with --device cpu"});
+}
+
+void gpu_adamw(const GpuAdamWArgs&, const Exec&) { absent(); }
+void gpu_sum_of_squares(const Tensor&, const Tensor&, const Exec&) { absent(); }
+
+}  // namespace hyscale::optim
