@@ -18,16 +18,16 @@ static void multiply(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, boo
   for (int64_t i = 0; i < out.extent(0); ++i) std::fill_n(&out(i, 0), out.extent(1), T(0));
 }
 
+[[noreturn]] static void refuse(const GemmArgs& args, const char* why) {
+  throw ShapeError(fmt::format("gemm: {}: a is {}{}, b is {}{}, out is {}", why, args.a.describe(),
+                               args.transpose_a ? " transposed" : "", args.b.describe(),
+                               args.transpose_b ? " transposed" : "", args.out.describe()));
+}
+
 static void check_contract(const GemmArgs& args) {
-  const auto complain = [&](const char* what) {
-    throw ShapeError(fmt::format("gemm: {}: a is {}{}, b is {}{}, out is {}", what, args.a.describe(),
-                                 args.transpose_a ? " transposed" : "", args.b.describe(),
-                                 args.transpose_b ? " transposed" : "", args.out.describe()));
-  };
+  const auto complain = [&](const char* what) { refuse(args, what); };
   const int rank = args.out.rank();
   if (rank < 2 || rank > 3 || args.a.rank() != rank || args.b.rank() != rank) complain("ranks must agree, 2 or 3");
-  if (args.a.dtype() != args.out.dtype() || args.b.dtype() != args.out.dtype()) complain("dtypes must agree");
-  if (args.out.dtype() != DType::f32 && args.out.dtype() != DType::f64) complain("only f32 and f64 are multiplied");
   const int r = rank - 2, c = rank - 1;
   const int64_t m = args.a.extent(args.transpose_a ? c : r), k = args.a.extent(args.transpose_a ? r : c);
   const int64_t k_b = args.b.extent(args.transpose_b ? c : r), n = args.b.extent(args.transpose_b ? r : c);
@@ -35,6 +35,11 @@ static void check_contract(const GemmArgs& args) {
   if (rank == 3 && (args.a.extent(0) != args.out.extent(0) || args.b.extent(0) != args.out.extent(0)))
     complain("batches must agree");
   if (args.out.stride(c) != 1 && args.out.extent(c) != 1) complain("rows of out must have unit stride");
+}
+
+static void check_dtypes(const GemmArgs& args) {
+  if (args.a.dtype() != args.out.dtype() || args.b.dtype() != args.out.dtype()) refuse(args, "dtypes must agree");
+  if (args.out.dtype() != DType::f32 && args.out.dtype() != DType::f64) refuse(args, "only f32 and f64 are multiplied");
 }
 
 // One product per batch entry, handed to fn as views.
@@ -59,6 +64,7 @@ static void for_each_product(const GemmArgs& args, F&& fn) {
 void gemm(const GemmArgs& args, const Exec& exec) {
   check_contract(args);
   if (exec.device == Device::cuda) return cuda::gemm(args, exec);
+  check_dtypes(args);
   if (args.out.numel() == 0) return;
   with_real(args.out.dtype(), [&]<class T>(T) {
     for_each_product<T>(

@@ -5,8 +5,11 @@
 
 namespace hyscale::kernels {
 
-/// out = alpha · a·b, or out += alpha · a·b. A leading batch axis (any stride) makes one product per entry. f32 or f64,
-/// all alike. The rows of `out` have unit stride; `a` and `b` may have any, and are read fastest along one of 1.
+/// out = alpha · a·b, or out += alpha · a·b. A leading batch axis (any stride) makes one product per entry. The rows of
+/// `out` have unit stride.
+/// CPU: f32 or f64, all alike; `a` and `b` may have any strides, and are read fastest along one of 1.
+/// GPU: `a` and `b` bf16, `out` bf16 or f32; or all f32. Sums are kept in f32, without TF32. One axis of `a` and one of
+/// `b` has unit stride.
 struct GemmArgs {
   Tensor out;                // [m, n] or [batch, m, n]  written; overlaps no input
   Tensor a;                  // [m, k] or [batch, m, k]; [.., k, m] with transpose_a
@@ -18,7 +21,8 @@ struct GemmArgs {
 };
 
 /// Returns when `out` is written; runs on the OpenMP threads. The cut into tasks depends on the shapes alone, so the
-/// result does not depend on the number of threads. k == 0 is a sum without terms.
+/// result does not depend on the number of threads. k == 0 is a sum without terms. On a GPU it is enqueued; unless its
+/// context is deterministic, the first product of a shape waits while several ways to compute it are timed.
 /// Throws ShapeError if shapes, dtypes or strides break the contract, ConfigError for a GPU when the build has no CUDA;
 /// `out` is then untouched.
 void gemm(const GemmArgs& args, const Exec& exec);
