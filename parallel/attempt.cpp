@@ -11,23 +11,11 @@
 #include "core/base/program.h"
 #include "core/kernels/instruction_set.h"
 #include "core/spec/corpus_manifest.h"
-#include "parallel/cpu_check.h"
 #include "parallel/micro_batch.h"
 #include "parallel/threads.h"
 
 namespace hyscale::parallel {
 namespace {
-
-void check_device(const TrainOptions& options, const spec::RunConfig& config) {
-  check_cpu();
-  Problems problems;
-  if (options.device == "cuda")
-    problems.add({.what = "--device cuda: this build has no CUDA back end", .remedy = "use --device cpu"});
-  if (config.train.precision != spec::Precision::fp32)
-    problems.add({.what = "train.precision: the CPU back end computes in fp32 only",
-                  .remedy = "set it with --set train.precision=fp32 (this is another run)"});
-  problems.throw_if_any();
-}
 
 void check_vocabulary(const spec::RunConfig& config, const spec::DataManifest& data) {
   if (auto problem = spec::vocabulary_problem(config.model.vocabulary, data)) throw ConfigError(std::move(*problem));
@@ -98,7 +86,7 @@ Attempt::Attempt(const TrainOptions& given, World& all)
 void prepare(Attempt& a) {
   const TrainOptions& options = a.options;
   spec::RunConfig config = spec::load_run_config(options.run_file, options.overrides);
-  check_device(options, config);
+  a.device = open_device(options.device, config.train.precision, options.deterministic, a.world.ranks().size());
   a.data.emplace(config.data, spec::store_directory(options.store));
   check_vocabulary(config, a.data->manifest());
   check_epochs(options, config, *a.data);
@@ -112,7 +100,7 @@ void prepare(Attempt& a) {
             .eval_every = options.eval_every};
   a.execution = {.run_id = a.identity.run_id,
                  .canonical = a.identity.canonical,
-                 .settings = {{"device", "cpu"},
+                 .settings = {{"device", std::string(a.device.word())},
                               {"dp", std::to_string(a.mesh.dp)},
                               {"tp", std::to_string(a.mesh.tp)},
                               {"micro_batch", std::to_string(a.plan.micro_batch)},
@@ -123,6 +111,7 @@ void prepare(Attempt& a) {
                                 {"kernels", kernels::instruction_set()},
                                 {"host", host_name()},
                                 {"cpu", cpu_model()},
+                                {"gpu", a.device.gpu != nullptr ? a.device.gpu->name() : ""},
                                 {"mpi", a.world.library()},
                                 {"placement", threads.how},
                                 {"corpus", directories(a.data->manifest())},

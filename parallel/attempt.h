@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/data/mixture.h"
+#include "parallel/device.h"
 #include "parallel/execution.h"
 #include "parallel/mesh.h"
 #include "parallel/mpi_collective.h"
@@ -24,6 +25,7 @@ struct Attempt {
   const Clock& clock = Clock::system();
   StopRequest stop;  // listens from here on
   RunIdentity identity;
+  WorkDevice device;
   std::optional<data::Mixture> data;
   Mesh mesh;
   Execution execution;

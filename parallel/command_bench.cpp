@@ -9,7 +9,7 @@
 #include "core/base/log.h"
 #include "core/kernels/instruction_set.h"
 #include "parallel/commands.h"
-#include "parallel/cpu_check.h"
+#include "parallel/device.h"
 #include "parallel/execution.h"
 #include "parallel/gemm_yardstick.h"
 #include "parallel/mesh.h"
@@ -27,6 +27,7 @@ struct BenchOptions {
   int64_t micro_batch = 0;
   int64_t batch = 0;
   int threads = 0;
+  std::string device = "auto", deterministic = "yes";
   TrainBenchPlan plan;
   bool json = false;
 };
@@ -83,13 +84,13 @@ std::string to_text(const TrainBench& b, const TrainBenchPlan& plan, const Threa
 }
 
 void bench(const BenchOptions& options) {
-  check_cpu();
   const spec::RunConfig config = spec::load_run_config(options.run_file, options.overrides);
+  const WorkDevice device = open_device(options.device, config.train.precision, options.deterministic == "yes", 1);
   const TrainBenchPlan plan = resolve(options, config);
   const ThreadPlan threads = set_threads(options.threads, 1, options.pin);
   ProgressLine line;
   const TrainBench result = bench_train(
-      config, plan, [&](int step) { line.show(fmt::format("step {} of {}", step, plan.warmup + plan.steps)); });
+      config, plan, device, [&](int step) { line.show(fmt::format("step {} of {}", step, plan.warmup + plan.steps)); });
   line.clear();
   fmt::print("{}", options.json ? to_json(result, plan, threads).dump(2) + "\n" : to_text(result, plan, threads));
 }
@@ -113,6 +114,12 @@ void add_train(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (default: allowed cores)")->check(CLI::PositiveNumber);
   command->add_option("--pin", options->pin, "Cores for the threads, one each: 0,1")->delimiter(',');
+  command->add_option("--device", options->device, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command->add_option("--deterministic", options->deterministic, "yes or no; the CPU is deterministic either way")
+      ->check(CLI::IsMember({"yes", "no"}))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Prints tokens/s and the with_head FLOP rate as a share of this machine's rate for plain matrix products,\n"

@@ -21,6 +21,9 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--checkpoint", options->checkpoint, "Step of the checkpoint (default: the last)")
       ->check(CLI::NonNegativeNumber)
       ->type_name("STEP");
+  command->add_option("--device", options->device, "auto, cpu or cuda; the CPU computes in fp32")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
   command->add_option("--store", options->store, "Where corpora are (else HYSCALE_STORE, else ./hyscale-store)");
   command->add_option("--micro-batch", options->micro_batch, "Windows of one forward pass on one rank")
       ->check(CLI::PositiveNumber);

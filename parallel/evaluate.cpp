@@ -12,7 +12,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "parallel/cpu_check.h"
+#include "parallel/device.h"
 #include "parallel/micro_batch.h"
 #include "parallel/mpi_collective.h"
 #include "parallel/run_identity.h"
@@ -27,6 +27,7 @@ namespace {
 /// Everything that an evaluation reads before it computes.
 struct Evaluation {
   storage::RunDirectory run;
+  WorkDevice device;
   RunIdentity identity;
   std::optional<data::Mixture> data;
   spec::RopeExtension extension;
@@ -72,13 +73,19 @@ void check_extension(const spec::RopeExtension& extension, const spec::ModelConf
                      .remedy = "leave it out"});
 }
 
+/// The CPU computes in fp32 also what was trained in less.
+WorkDevice device_for(const EvalOptions& options, spec::Precision trained, int ranks) {
+  const bool cpu = options.device == "cpu" || (options.device == "auto" && cuda_devices() == 0);
+  return open_device(options.device, cpu ? spec::Precision::fp32 : trained, true, ranks);
+}
+
 void prepare(const EvalOptions& options, World& world, Evaluation& e) {
-  check_cpu();
   e.run = {options.run};
   if (!std::filesystem::exists(e.run.run_yaml()))
     throw ConfigError({.what = options.run + " is no run directory: it has no run.yaml",
                        .remedy = "name the --out of hybrid-worker train"});
   spec::RunConfig config = spec::load_run_config(e.run.run_yaml());
+  e.device = device_for(options, config.train.precision, world.ranks().size());
   e.extension = spec::parse_rope_extension(options.rope_extension);
   check_extension(e.extension, config.model);
   e.data.emplace(config.data, spec::store_directory(options.store));
@@ -131,7 +138,7 @@ std::string to_text(const Evaluation& e, const storage::EvalRow& row) {
 }
 
 storage::EvalRow compute(Evaluation& e, Collective& ranks) {
-  model::Model model(e.identity.config.model, DType::f32, e.extension);
+  model::Model model(e.identity.config.model, e.device.compute, e.extension, e.device.context());
   load_weights(e.checkpoint.get(), model.parameters(), ranks);
   ProgressLine progress;
   int64_t done = 0;

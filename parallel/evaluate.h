@@ -12,6 +12,7 @@ struct EvalOptions {
   std::string store;                    // where corpora are; "": see spec::store_directory
   std::optional<int64_t> checkpoint;    // step; nullopt: the last one
   int64_t context = 0;                  // tokens of a window; 0: as trained
+  std::string device = "auto";          // auto | cpu | cuda
   std::string rope_extension = "none";  // spec::parse_rope_extension
   int64_t micro_batch = 0;              // windows of one forward pass per rank; 0: about 16K tokens
   int threads = 0;                      // 0: allowed cores / ranks on this host

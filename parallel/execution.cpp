@@ -45,7 +45,8 @@ std::vector<std::string> inexact_differences(const Execution& before, const Exec
       found.push_back(fmt::format("{} is {}, was {}", name, b->second, a->second));
   };
   for (const auto& [name, value] : now.settings) compare(name, before.settings, now.settings);
-  for (const char* name : {"cpu", "kernels", "build", "commit"}) compare(name, before.provenance, now.provenance);
+  for (const char* name : {"cpu", "gpu", "kernels", "build", "commit"})
+    compare(name, before.provenance, now.provenance);
   return found;
 }
 

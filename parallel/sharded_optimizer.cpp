@@ -51,20 +51,21 @@ std::span<float> ShardedOptimizer::padded(const Tensor& flat, std::vector<float>
   return copy;
 }
 
-double ShardedOptimizer::step(int64_t step, double lr) {
+void ShardedOptimizer::step(int64_t step, double lr) {
   const std::span<float> gradients = padded(parameters_.gradients(), padded_gradients_);
   ranks_.reduce_scatter_sum(gradients);
   const std::span<const float> mine = gradients.subspan(begin_, shard_);
   double squares = optim::sum_of_squares(view_of(mine));
   ranks_.all_reduce_sum(std::span(&squares, 1));
-  const double norm = std::sqrt(squares);
-  const double scale = config_.clip > 0 && norm > config_.clip ? config_.clip / norm : 1.0;
-  const std::span<float> weights = padded(parameters_.weights(), padded_weights_);
-  update(weights.subspan(begin_, shard_), mine, scale, step, lr);
-  ranks_.all_gather(weights);
-  if (!padded_weights_.empty()) std::copy_n(weights.begin(), flat_, parameters_.weights().as<float>());
+  norm_ = std::sqrt(squares);
+  if (std::isfinite(norm_)) {
+    const double scale = config_.clip > 0 && norm_ > config_.clip ? config_.clip / norm_ : 1.0;
+    const std::span<float> weights = padded(parameters_.weights(), padded_weights_);
+    update(weights.subspan(begin_, shard_), mine, scale, step, lr);
+    ranks_.all_gather(weights);
+    if (!padded_weights_.empty()) std::copy_n(weights.begin(), flat_, parameters_.weights().as<float>());
+  }
   parameters_.clear_gradients();
-  return norm;
 }
 
 void ShardedOptimizer::update(std::span<float> weights, std::span<const float> gradients, double scale, int64_t step,

@@ -8,26 +8,23 @@
 #include "core/optim/adamw.h"
 #include "core/spec/run_config.h"
 #include "core/tensor/collective.h"
+#include "parallel/optimizer.h"
 
 namespace hyscale::parallel {
 
 /// AdamW whose moments are sharded over the ranks (ZeRO-1, Rajbhandari et al. 2020): gradients are reduce-scattered,
 /// each rank updates its shard of the flat weights, the weights are all-gathered. The flat arrays are cut into equal
 /// shards, the last one padded with zeros. With one rank nothing is copied.
-class ShardedOptimizer {
+class ShardedOptimizer final : public Optimizer {
  public:
   /// `parameters` (f32) and `ranks` must outlive it. Moments start at zero.
   ShardedOptimizer(model::ParameterTable& parameters, const spec::OptimizerConfig& config, Collective& ranks);
 
-  /// One step from the gradients that each rank has accumulated (their sum over ranks is the batch gradient); clears
-  /// them. `step` is 1-based. Returns the global gradient norm before clipping. Collective.
-  double step(int64_t step, double lr);
-
-  /// The moments of all ranks, flat and unsharded, as long as the flat weights. Collective; each rank gets all.
-  std::vector<float> gather_m() const { return gather(m_); }
-  std::vector<float> gather_v() const { return gather(v_); }
-  /// Takes this rank's shard of unsharded moments.
-  void set_moments(std::span<const float> m, std::span<const float> v);
+  void step(int64_t step, double lr) override;
+  double gradient_norm() override { return norm_; }
+  std::vector<float> gather_m() const override { return gather(m_); }
+  std::vector<float> gather_v() const override { return gather(v_); }
+  void set_moments(std::span<const float> m, std::span<const float> v) override;
 
  private:
   std::vector<float> gather(const std::vector<float>& shard) const;
@@ -37,6 +34,7 @@ class ShardedOptimizer {
   model::ParameterTable& parameters_;
   spec::OptimizerConfig config_;
   Collective& ranks_;
+  double norm_ = 0;
   size_t flat_ = 0, shard_ = 0, begin_ = 0;               // elements; this rank's shard begins at begin_
   std::vector<optim::DecayRange> ranges_;                 // of this shard, relative to begin_
   std::vector<float> m_, v_;                              // [shard]

@@ -26,6 +26,11 @@ std::string message_of(const std::exception& e) {
   return error != nullptr ? error->problems().front().what : e.what();
 }
 
+std::string place_of(const Attempt& a) {
+  if (a.device.gpu != nullptr) return fmt::format("{} in {}", a.device.gpu->name(), name_of(a.device.compute));
+  return a.execution.provenance.at("placement") + " on cpu";
+}
+
 std::unique_ptr<Recorder> make_recorder(Attempt& a) {
   if (!a.leads()) return nullptr;
   const spec::TrainConfig& train = a.identity.config.train;
@@ -45,10 +50,10 @@ std::unique_ptr<Recorder> make_recorder(Attempt& a) {
                                                           .peak_gflops = a.options.peak_gflops,
                                                           .started = a.clock.unix_seconds()},
                                              std::move(a.start.curve), a.start.step, a.start.branch, a.clock);
-  recorder->say(fmt::format("run {}: {} parameters, {} steps of {} tokens; {} x {} on cpu{}, micro-batch {}",
+  recorder->say(fmt::format("run {}: {} parameters, {} steps of {} tokens; {} x {}{}, micro-batch {}",
                             a.identity.run_id.substr(0, 12), account.params.total, train.steps(), train.batch_tokens,
-                            a.world.ranks().size(), a.execution.provenance.at("placement"),
-                            a.options.device == "auto" ? " (chosen: this build has no CUDA)" : "", a.plan.micro_batch));
+                            a.world.ranks().size(), place_of(a),
+                            a.device.note.empty() ? "" : " (chosen: " + a.device.note + ")", a.plan.micro_batch));
   if (a.start.step > 0)
     recorder->say(fmt::format("attempt {} begins after step {}{}", a.start.attempt, a.start.step,
                               a.start.branch ? " of the trunk, " + a.options.from : ""));
@@ -80,7 +85,7 @@ ExitCode run_attempt(Attempt& a, Recorder* recorder) {
   Collective& ranks = a.world.ranks();
   int64_t begin[2] = {a.start.step, a.start.branch ? 1 : 0};
   ranks.broadcast(std::as_writable_bytes(std::span(begin)), 0);
-  TrainState state(a.identity.config, ranks);
+  TrainState state(a.identity.config, a.device, ranks);
   if (begin[0] == 0)
     state.initialise(a.identity.config.train.seed);
   else

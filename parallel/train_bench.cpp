@@ -33,10 +33,10 @@ void fill_documents(const Tensor& document_begins, std::mt19937_64& random) {
 
 class Bench {
  public:
-  Bench(const spec::RunConfig& config, const TrainBenchPlan& plan)
+  Bench(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device)
       : plan_(plan),
         learning_rate_(config.train.optimizer.lr),
-        state_(config, self_),
+        state_(config, device, self_),
         buffer_(plan.micro_batch, config.model.context, !config.data.cross_document),
         scale_(1.0 / static_cast<double>(plan.batch_sequences * config.model.context)) {
     std::mt19937_64 random(0);
@@ -50,9 +50,9 @@ class Bench {
     const double begin = now();
     for (int64_t row = 0; row < plan_.batch_sequences; row += plan_.micro_batch) {
       const int64_t rows = std::min(plan_.micro_batch, plan_.batch_sequences - row);
-      state_.model().forward_backward(buffer_.first(rows), scale_);
+      state_.accumulate(buffer_.first(rows), scale_);
     }
-    state_.optimizer().step(++step_, learning_rate_);
+    state_.finish_step(++step_, learning_rate_);
     return now() - begin;
   }
   int64_t activation_bytes() { return static_cast<int64_t>(state_.model().activation_bytes()); }
@@ -82,7 +82,7 @@ double percentile(std::vector<double> values, double p) {
 double TrainBench::seconds() const { return percentile(step_seconds, 0.5); }
 double TrainBench::gemm_rate() const { return percentile(gemm_rates, 0.5); }
 
-TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan,
+TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device,
                        const std::function<void(int)>& done) {
   const spec::Account account = spec::account(config.model);
   const int64_t tokens = plan.batch_sequences * config.model.context;
@@ -92,7 +92,7 @@ TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan
                     .step_seconds = {},
                     .gemm_rates = {},
                     .own_gemm_rates = {}};
-  Bench bench(config, plan);
+  Bench bench(config, plan, device);
   const GemmYardstick yardstick;
   for (int step = 0; step < plan.warmup + plan.steps; ++step) {
     const double seconds = bench.step();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/spec/run_config.h"
+#include "parallel/device.h"
 
 namespace hyscale::parallel {
 
@@ -40,7 +41,8 @@ struct TrainBench {
 /// the OpenMP threads of this process. After each step it measures what this machine gives to plain matrix products
 /// (GemmYardstick), so that both figures see the same clocks and the same neighbours. `done(step)` is called after each
 /// step, warm-up included.
-TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan, const std::function<void(int)>& done);
+TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device,
+                       const std::function<void(int)>& done);
 
 /// The entry below which a share `p` of `values` lies (nearest rank); `values` not empty, 0 ≤ p ≤ 1.
 double percentile(std::vector<double> values, double p);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <deque>
 
+#include "parallel/gpu_optimizer.h"
+#include "parallel/sharded_optimizer.h"
+
 namespace hyscale::parallel {
 namespace {
 
@@ -31,14 +34,25 @@ void scatter(const std::vector<float>& dense, std::span<float> flat, const model
     std::copy_n(dense.begin() + i * rows.extent(1), rows.extent(1), &rows(i, 0));
 }
 
-std::span<float> flat_weights(model::ParameterTable& parameters) {
-  return {parameters.weights().as<float>(), static_cast<size_t>(parameters.weights().numel())};
+std::unique_ptr<Optimizer> make_optimizer(model::ParameterTable& parameters, const spec::OptimizerConfig& config,
+                                          const WorkDevice& device, Collective& ranks) {
+  if (device.gpu != nullptr) return std::make_unique<GpuOptimizer>(parameters, config, *device.gpu);
+  return std::make_unique<ShardedOptimizer>(parameters, config, ranks);
 }
 
 }  // namespace
 
-TrainState::TrainState(const spec::RunConfig& config, Collective& ranks)
-    : ranks_(ranks), model_(config.model, DType::f32), optimizer_(model_.parameters(), config.train.optimizer, ranks) {}
+TrainState::TrainState(const spec::RunConfig& config, const WorkDevice& device, Collective& ranks)
+    : ranks_(ranks),
+      model_(config.model, device.compute, {}, device.context()),
+      optimizer_(make_optimizer(model_.parameters(), config.train.optimizer, device, ranks)) {}
+
+TrainState::StepResult TrainState::finish_step(int64_t step, double lr) {
+  optimizer_->step(step, lr);
+  StepResult result{.nll = model_.take_loss(), .gradient_norm = optimizer_->gradient_norm()};
+  ranks_.all_reduce_sum(std::span(&result.nll, 1));
+  return result;
+}
 
 void TrainState::initialise(int64_t seed) {
   model_.parameters().initialise(static_cast<uint64_t>(seed));
@@ -56,29 +70,30 @@ static void read_arrays(const storage::CheckpointReader& checkpoint, const char*
 }
 
 void load_weights(const storage::CheckpointReader* checkpoint, model::ParameterTable& parameters, Collective& ranks) {
-  const std::span<float> weights = flat_weights(parameters);
+  std::vector<float> weights(static_cast<size_t>(parameters.weights().numel()));
   if (checkpoint != nullptr) read_arrays(*checkpoint, kWeights, parameters, weights);
-  ranks.broadcast(std::as_writable_bytes(weights), 0);
+  ranks.broadcast(std::as_writable_bytes(std::span(weights)), 0);
+  parameters.set_weights(weights);
 }
 
 void TrainState::load(const storage::CheckpointReader* checkpoint) {
   model::ParameterTable& parameters = model_.parameters();
   load_weights(checkpoint, parameters, ranks_);
-  std::vector<float> m(flat_weights(parameters).size()), v(m.size());
+  std::vector<float> m(static_cast<size_t>(parameters.weights().numel())), v(m.size());
   if (checkpoint != nullptr) {
     read_arrays(*checkpoint, kFirstMoment, parameters, m);
     read_arrays(*checkpoint, kSecondMoment, parameters, v);
   }
   for (const std::span<float> values : {std::span(m), std::span(v)})
     ranks_.broadcast(std::as_writable_bytes(values), 0);
-  optimizer_.set_moments(m, v);
+  optimizer_->set_moments(m, v);
   parameters.clear_gradients();
 }
 
 void TrainState::save(const std::string& path, const storage::CheckpointInfo& info) {
-  std::vector<float> m = optimizer_.gather_m(), v = optimizer_.gather_v();
+  std::vector<float> m = optimizer_->gather_m(), v = optimizer_->gather_v();
   if (ranks_.rank() != 0) return;
-  const std::span<float> weights = flat_weights(model_.parameters());
+  std::vector<float> weights = model_.parameters().host_weights();
   std::deque<std::vector<float>> values;  // a deque: `arrays` looks at what is in it
   std::vector<storage::NamedArray> arrays;
   for (const model::Parameter& p : model_.parameters().all()) {

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <memory>
+
 #include "core/model/model.h"
 #include "core/spec/run_config.h"
 #include "core/tensor/collective.h"
-#include "parallel/sharded_optimizer.h"
+#include "parallel/device.h"
+#include "parallel/optimizer.h"
 #include "storage/files/checkpoint.h"
 
 namespace hyscale::parallel {
@@ -15,10 +18,21 @@ void load_weights(const storage::CheckpointReader* checkpoint, model::ParameterT
 /// All that training changes: weights (whole on every rank) and AdamW's moments (sharded).
 class TrainState {
  public:
-  TrainState(const spec::RunConfig& config, Collective& ranks);
+  /// `device` and `ranks` must outlive it.
+  TrainState(const spec::RunConfig& config, const WorkDevice& device, Collective& ranks);
 
   model::Model& model() { return model_; }
-  ShardedOptimizer& optimizer() { return optimizer_; }
+
+  /// Adds a micro-batch's gradients and loss to the step's. Enqueued on a GPU.
+  void accumulate(const model::TokenBatch& batch, double scale) { model_.accumulate(batch, scale); }
+  /// What a step over all ranks gave.
+  struct StepResult {
+    double nll = 0;            // Σ over the batch, nats
+    double gradient_norm = 0;  // before clipping
+  };
+  /// The step (1-based) from what was accumulated: nothing changes when the gradient norm is not finite. Waits for the
+  /// result. Collective.
+  StepResult finish_step(int64_t step, double lr);
 
   /// The state before the first step.
   void initialise(int64_t seed);
@@ -31,7 +45,7 @@ class TrainState {
  private:
   Collective& ranks_;
   model::Model model_;
-  ShardedOptimizer optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
 };
 
 }  // namespace hyscale::parallel

@@ -65,18 +65,15 @@ Trainer::Due Trainer::agree() {
   return {.stop = stop, .checkpoint = votes[1] != 0 || stop != StopReason::none, .evaluate = votes[2] != 0};
 }
 
-double Trainer::forward_backward() {
+void Trainer::accumulate() {
   const int64_t sequences = batch_sequences(identity_.config) / ranks_.size(), first = sequences * ranks_.rank();
   const double scale = 1.0 / static_cast<double>(identity_.config.train.batch_tokens);
-  double nll = 0;
   for (int64_t row = 0; row < sequences; row += plan_.micro_batch) {
     const int64_t rows = std::min(plan_.micro_batch, sequences - row);
     const model::TokenBatch batch = buffer_.first(rows);
     data::fill_batch(data_.corpora(), batches_, step_, first + row, batch.inputs, batch.targets, batch.document_begins);
-    nll += state_.model().forward_backward(batch, scale);
+    state_.accumulate(batch, scale);
   }
-  ranks_.all_reduce_sum(std::span(&nll, 1));
-  return nll * scale;
 }
 
 void Trainer::train_step() {
@@ -86,8 +83,10 @@ void Trainer::train_step() {
   row.step = step_ + 1;
   row.tokens = row.step * train.batch_tokens;
   row.lr = optim::learning_rate(train, step_ * train.batch_tokens);
-  row.loss = forward_backward();
-  row.grad_norm = std::isfinite(row.loss) ? state_.optimizer().step(row.step, row.lr) : std::nan("");
+  accumulate();
+  const TrainState::StepResult result = state_.finish_step(row.step, row.lr);
+  row.loss = result.nll / static_cast<double>(train.batch_tokens);
+  row.grad_norm = result.gradient_norm;
   row.seconds = clock_.steady_seconds() - begin;
   step_ = row.step;
   if (recorder_ != nullptr) recorder_->add(row);

@@ -43,7 +43,7 @@ class Trainer {
   };
   Due agree();
   void train_step();
-  double forward_backward();
+  void accumulate();
   void checkpoint();
   void evaluate();
   bool checkpoint_due() const;

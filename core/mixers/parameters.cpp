@@ -5,19 +5,31 @@
 #include <numbers>
 
 #include "core/base/error.h"
+#include "core/kernels/cast.h"
 #include "core/tensor/parallel_for.h"
 
 namespace hyscale::model {
 
-// Elements of the flat arrays.
-static int64_t size_in(DType dtype, const spec::ParameterSpec& p) {
-  return p.shape.size() == 2 ? p.shape[0] * row_stride(dtype, p.shape[1]) : p.count();
-}
+// Where and in which dtype matrices are computed with: what the flat arrays' layout follows.
+namespace {
+struct Layout {
+  DType dtype;
+  Device device;
 
-static int64_t flat_size(const std::vector<spec::ParameterSpec>& list, DType dtype, int64_t pad) {
+  // GPUs step through the arrays in pieces that must not cross from one parameter to the next (optim/gpu_adamw.h).
+  int64_t unit() const { return device == Device::cuda ? 64 : 1; }
+  int64_t size(const spec::ParameterSpec& p) const {
+    return p.shape.size() == 2 ? p.shape[0] * row_stride(dtype, p.shape[1], device) : p.count();
+  }
+};
+}  // namespace
+
+static int64_t whole(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
+
+static int64_t flat_size(const std::vector<spec::ParameterSpec>& list, Layout layout, int64_t pad) {
   int64_t size = 0;
-  for (const spec::ParameterSpec& p : list) size += size_in(dtype, p);
-  return (size + pad - 1) / pad * pad;
+  for (const spec::ParameterSpec& p : list) size += whole(layout.size(p), layout.unit());
+  return whole(size, pad);
 }
 
 Tensor window(const Tensor& flat, const Parameter& parameter) {
@@ -27,19 +39,23 @@ Tensor window(const Tensor& flat, const Parameter& parameter) {
   return part.reshape({shape[0], parameter.size / std::max<int64_t>(1, shape[0])}).slice(1, 0, shape[1]);
 }
 
-ParameterTable::ParameterTable(std::vector<spec::ParameterSpec> list, DType dtype, int64_t pad)
-    : weight_memory_(dtype, {flat_size(list, dtype, pad)}),
-      gradient_memory_(dtype, {flat_size(list, dtype, pad)}),
-      weights_(weight_memory_),
-      gradients_(gradient_memory_) {
+ParameterTable::ParameterTable(std::vector<spec::ParameterSpec> list, DType compute, DeviceContext& context,
+                               int64_t pad)
+    : context_(&context) {
+  const Layout layout{compute, context.device()};
+  const Shape flat{flat_size(list, layout, pad)};
+  weight_memory_ = OwnedTensor(wide(compute), flat, context.memory());
+  gradient_memory_ = OwnedTensor(wide(compute), flat, context.memory());
+  if (compute != wide(compute)) rounded_memory_ = OwnedTensor(compute, flat, context.memory());
+  weights_ = weight_memory_, gradients_ = gradient_memory_, rounded_ = rounded_memory_;
   int64_t offset = 0;
   parameters_.reserve(list.size());
   for (spec::ParameterSpec& spec : list) {
-    const int64_t size = size_in(dtype, spec);
+    const int64_t size = layout.size(spec);
     Parameter p{.spec = std::move(spec), .weight = {}, .gradient = {}, .offset = offset, .size = size};
-    p.weight = window(weights_, p);
+    p.weight = window(p.spec.shape.size() == 2 && !rounded_.empty() ? rounded_ : weights_, p);
     p.gradient = window(gradients_, p);
-    offset += size;
+    offset += whole(size, layout.unit());
     if (!index_.emplace(p.spec.name, parameters_.size()).second)
       throw ShapeError("parameter " + p.spec.name + " is listed twice");
     parameters_.push_back(std::move(p));
@@ -53,11 +69,30 @@ const Parameter& ParameterTable::at(const std::string& name) const {
 }
 
 void ParameterTable::clear_gradients() {
+  if (gradients_.device() != Device::cpu)
+    return context_->memory().zero(gradients_.data(), static_cast<size_t>(gradients_.numel()) * sizeof(float));
   with_real(gradients_.dtype(), [&]<class T>(T) {
     T* const all = gradients_.as<T>();
     parallel_for(gradients_.numel(), 65536,
                  [&](int64_t begin, int64_t end) { std::fill(all + begin, all + end, T(0)); });
   });
+}
+
+std::vector<float> ParameterTable::host_weights() const {
+  std::vector<float> flat(static_cast<size_t>(weights_.numel()));
+  context_->download(flat.data(), weights_);
+  return flat;
+}
+
+void ParameterTable::set_weights(std::span<const float> flat) {
+  expect_shape("weights", weights_, {static_cast<int64_t>(flat.size())});
+  context_->upload(weights_, flat.data());
+  round();
+}
+
+void ParameterTable::round() {
+  if (rounded_.empty()) return;
+  kernels::cast({.out = rounded_, .x = weights_}, {.device = weights_.device(), .context = context_});
 }
 
 namespace {
@@ -109,17 +144,25 @@ double draw(const spec::Init& init, const Draws& draws, int64_t i) {
 
 }  // namespace
 
+template <class T>
+void ParameterTable::draw(uint64_t seed, T* flat) const {
+  for (const Parameter& p : parameters_) {
+    const Draws draws(seed, p.spec.name);
+    const int64_t width = p.spec.shape.empty() ? 1 : p.spec.shape.back(), rows = p.spec.count() / width;
+    const int64_t stride = p.size / rows;
+    parallel_for(p.spec.count(), 65536, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        flat[p.offset + i / width * stride + i % width] = static_cast<T>(model::draw(p.spec.init, draws, i));
+    });
+  }
+}
+
 void ParameterTable::initialise(uint64_t seed) {
-  with_real(weights_.dtype(), [&]<class T>(T) {
-    for (const Parameter& p : parameters_) {
-      const Draws draws(seed, p.spec.name);
-      const int64_t width = p.spec.shape.empty() ? 1 : p.spec.shape.back(), rows = p.spec.count() / width;
-      const int64_t stride = p.size / rows;
-      T* const weight = weights_.as<T>() + p.offset;
-      for (int64_t i = 0; i < p.spec.count(); ++i)
-        weight[i / width * stride + i % width] = static_cast<T>(draw(p.spec.init, draws, i));
-    }
-  });
+  if (weights_.device() == Device::cpu)
+    return with_real(weights_.dtype(), [&]<class T>(T) { draw(seed, weights_.as<T>()), round(); });
+  std::vector<float> flat(static_cast<size_t>(weights_.numel()));
+  draw(seed, flat.data());
+  set_weights(flat);
 }
 
 }  // namespace hyscale::model

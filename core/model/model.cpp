@@ -1,5 +1,6 @@
 #include "core/model/model.h"
 
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "core/kernels/embedding.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/rms_norm.h"
+#include "core/model/device_batch.h"
 #include "core/model/ffn.h"
 #include "core/spec/accounting.h"
 
@@ -23,7 +25,7 @@ class PreNorm {
   /// `stream` becomes stream + delta (delta may be empty); returns the normalised rows.
   const Tensor& forward(Tensor& stream, const Tensor& delta, const Exec& exec) {
     out_ = exec.arena->matrix(stream.dtype(), stream.extent(0), stream.extent(1));
-    rstd_ = exec.arena->tensor(stream.dtype(), {stream.extent(0)});
+    rstd_ = exec.arena->tensor(wide(stream.dtype()), {stream.extent(0)});
     input_ = delta.empty() ? stream : exec.arena->matrix(stream.dtype(), stream.extent(0), stream.extent(1));
     kernels::rms_norm({.out = out_,
                        .rstd = rstd_,
@@ -81,27 +83,36 @@ Layer make_layer(const spec::ModelConfig& config, size_t index, const ParameterT
 }  // namespace
 
 struct Model::State {
-  State(const spec::ModelConfig& model_config, DType dtype, spec::RopeExtension extension)
+  State(const spec::ModelConfig& model_config, DType dtype, spec::RopeExtension extension, DeviceContext& device)
       : config(model_config),
-        parameters(spec::parameter_list(config), dtype),
+        compute(dtype),
+        context(device),
+        parameters(spec::parameter_list(config), dtype, device),
         embedding(&parameters.at("embedding.weight")),
-        final_norm(parameters.at("final_norm.weight"), config.norm_epsilon) {
+        final_norm(parameters.at("final_norm.weight"), config.norm_epsilon),
+        arena(device.memory()),
+        loss(DType::f64, {1}, device.memory()) {
     if (extension.trained_context == 0) extension.trained_context = config.context;
-    const MixerContext context{
+    const MixerContext around{
         .d_model = config.d_model, .norm_epsilon = config.norm_epsilon, .rope_extension = extension};
-    for (size_t i = 0; i < config.stack.size(); ++i) layers.push_back(make_layer(config, i, parameters, context));
+    for (size_t i = 0; i < config.stack.size(); ++i) layers.push_back(make_layer(config, i, parameters, around));
   }
 
-  Exec exec() { return {.device = Device::cpu, .arena = &arena}; }
+  Exec exec() { return {.device = context.device(), .arena = &arena, .context = &context}; }
   Tensor forward(const TokenBatch& batch);
   void backward(const TokenBatch& batch, const Tensor& dfinal);
+  void accumulate(const TokenBatch& batch, double scale);
 
   spec::ModelConfig config;
+  DType compute;
+  DeviceContext& context;
   ParameterTable parameters;
   const Parameter* embedding;  // tied: also the head
   std::vector<Layer> layers;
   PreNorm final_norm;
   Arena arena;
+  OwnedTensor loss;  // f64 [1]
+  std::deque<DeviceBatch> batches;
 };
 
 static BatchShape shape_of(const TokenBatch& batch) {
@@ -117,17 +128,17 @@ static Tensor flat(const Tensor& tensor) { return tensor.reshape({tensor.numel()
 // The normalised rows that the head reads, [tokens, d_model].
 Tensor Model::State::forward(const TokenBatch& batch) {
   const BatchShape shape = shape_of(batch);
-  const DType dtype = embedding->weight.dtype();
-  const auto rows = [&] { return arena.matrix(dtype, shape.tokens(), config.d_model); };
-  Tensor stream = rows(), delta;
+  const auto rows = [&] { return arena.matrix(compute, shape.tokens(), config.d_model); };
+  Tensor stream = rows();
+  const Tensor out = rows();  // of every layer in turn: the norm behind it adds it to the stream
+  Tensor delta;               // what that norm adds; nothing yet
   kernels::embedding({.out = stream, .tokens = flat(batch.inputs), .weight = embedding->weight}, exec());
   for (Layer& layer : layers) {
     const Tensor& mixer_in = layer.mixer_norm.forward(stream, delta, exec());
-    delta = rows();
+    delta = out;
     layer.mixer->forward(mixer_in, delta, shape, exec());
     if (!layer.ffn) continue;
     const Tensor& ffn_in = layer.ffn_norm->forward(stream, delta, exec());
-    delta = rows();
     layer.ffn->forward(ffn_in, delta, exec());
   }
   return final_norm.forward(stream, delta, exec());
@@ -149,8 +160,24 @@ void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal) {
   kernels::embedding_backward({.dweight = embedding->gradient, .tokens = flat(batch.inputs), .dout = dstream}, exec());
 }
 
-Model::Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension)
-    : state_(std::make_unique<State>(config, compute, extension)) {}
+void Model::State::accumulate(const TokenBatch& batch, double scale) {
+  const Arena::Scope step(arena);
+  const Tensor final_rows = forward(batch);
+  const Tensor dfinal = arena.matrix(final_rows.dtype(), final_rows.extent(0), final_rows.extent(1));
+  kernels::cross_entropy({.x = final_rows,
+                          .weight = embedding->weight,
+                          .targets = flat(batch.targets),
+                          .loss = loss,
+                          .nll = {},
+                          .dx = dfinal,
+                          .dweight = embedding->gradient,
+                          .scale = scale},
+                         exec());
+  backward(batch, dfinal);
+}
+
+Model::Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension, DeviceContext& context)
+    : state_(std::make_unique<State>(config, compute, extension, context)) {}
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
 
@@ -159,43 +186,51 @@ ParameterTable& Model::parameters() { return state_->parameters; }
 const ParameterTable& Model::parameters() const { return state_->parameters; }
 size_t Model::activation_bytes() const { return state_->arena.reserved_bytes(); }
 
-double Model::forward_backward(const TokenBatch& batch, double scale) {
+void Model::accumulate(const TokenBatch& batch, double scale) {
   State& s = *state_;
-  const Arena::Scope step(s.arena);
-  const Tensor final_rows = s.forward(batch);
-  const Tensor dfinal = s.arena.matrix(final_rows.dtype(), final_rows.extent(0), final_rows.extent(1));
-  const Tensor loss = s.arena.zeroed(DType::f64, {1});
-  kernels::cross_entropy({.x = final_rows,
-                          .weight = s.embedding->weight,
-                          .targets = flat(batch.targets),
-                          .loss = loss,
-                          .nll = {},
-                          .dx = dfinal,
-                          .dweight = s.embedding->gradient,
-                          .scale = scale},
-                         s.exec());
-  s.backward(batch, dfinal);
-  return *loss.as<double>();
+  if (s.context.device() == Device::cpu) return s.accumulate(batch, scale);
+  DeviceBatch& there = batch_like(s.batches, batch, s.context);
+  there.upload(batch, s.config.vocabulary);
+  there.run(scale, s.arena, [&] { s.accumulate(there.tokens(), scale); });
+}
+
+double Model::take_loss() {
+  State& s = *state_;
+  double loss = 0;
+  s.context.download(&loss, s.loss);
+  s.context.memory().zero(s.loss.tensor().data(), sizeof loss);
+  return loss;
+}
+
+double Model::forward_backward(const TokenBatch& batch, double scale) {
+  accumulate(batch, scale);
+  return take_loss();
 }
 
 void Model::token_nll(const TokenBatch& batch, const Tensor& nll) {
   State& s = *state_;
   const Arena::Scope step(s.arena);
-  const Tensor final_rows = s.forward(batch);
+  const bool on_host = s.context.device() == Device::cpu;
+  const TokenBatch here = on_host ? batch : batch_like(s.batches, batch, s.context).upload(batch, s.config.vocabulary);
+  const Tensor nll_here = on_host ? nll : s.arena.tensor(DType::f32, nll.shape());
+  const Tensor final_rows = s.forward(here);
   kernels::cross_entropy({.x = final_rows,
                           .weight = s.embedding->weight,
-                          .targets = flat(batch.targets),
+                          .targets = flat(here.targets),
                           .loss = {},
-                          .nll = flat(nll),
+                          .nll = flat(nll_here),
                           .dx = {},
                           .dweight = {}},
                          s.exec());
+  if (!on_host) s.context.download(nll.data(), nll_here);
 }
 
 void Model::logits(const TokenBatch& batch, const Tensor& out) {
   State& s = *state_;
   const Arena::Scope step(s.arena);
-  const Tensor final_rows = s.forward(batch);
+  const bool on_host = s.context.device() == Device::cpu;
+  const TokenBatch here = on_host ? batch : batch_like(s.batches, batch, s.context).upload(batch, s.config.vocabulary);
+  const Tensor final_rows = s.forward(here);
   kernels::gemm({.out = out, .a = final_rows, .b = s.embedding->weight, .transpose_b = true}, s.exec());
 }
 

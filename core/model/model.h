@@ -6,11 +6,12 @@
 #include "core/mixers/mixer.h"
 #include "core/mixers/parameters.h"
 #include "core/spec/run_config.h"
+#include "core/tensor/device_context.h"
 #include "core/tensor/exec.h"
 
 namespace hyscale::model {
 
-/// One micro-batch. `targets` is the next token of each input; a target < 0 does not count.
+/// One micro-batch, in host memory. `targets` is the next token of each input; a target < 0 does not count.
 struct TokenBatch {
   Tensor inputs;             // i32 [sequences, length]
   Tensor targets;            // i32 [sequences, length]
@@ -18,12 +19,17 @@ struct TokenBatch {
 };
 
 /// Decoder-only language model: embedding, stack of (RMSNorm, mixer, residual, RMSNorm, SwiGLU, residual), final
-/// RMSNorm, head tied to the embedding. Weights and activations have `compute` dtype: f32 to train on the CPU, f64 for
-/// gradient checks. One instance works on one micro-batch at a time.
+/// RMSNorm, head tied to the embedding. Activations have `compute` dtype: f32 or bf16 to train, f64 for gradient
+/// checks on the CPU. One instance works on one micro-batch at a time.
+///
+/// On a GPU the first micro-batch of a shape is enqueued kernel by kernel, the second is recorded, and those after it
+/// are replayed. Nothing waits but where a result is handed out.
 class Model {
  public:
   /// `extension` stretches rotary positions for an evaluation; its trained context, where left at 0, is the config's.
-  Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension = {});
+  /// `context` must outlive the model.
+  Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension = {},
+        DeviceContext& context = host_context());
   ~Model();
   Model(Model&&) noexcept;
 
@@ -31,14 +37,18 @@ class Model {
   ParameterTable& parameters();
   const ParameterTable& parameters() const;
 
-  /// Forward and backward: adds scale × d(Σ nll)/dw to the gradients; returns Σ nll in nats over the counted targets.
+  /// Forward and backward: adds scale × d(Σ nll)/dw to the gradients, and Σ nll over the counted targets to the loss.
   /// Never holds all logits at once. Allocates only while the arena still grows.
+  void accumulate(const TokenBatch& batch, double scale);
+  /// The loss accumulated since the last call, in nats; waits for it.
+  double take_loss();
+  /// Both.
   double forward_backward(const TokenBatch& batch, double scale);
 
-  /// Forward only: nll f32 [sequences, length] in nats, 0 where the target does not count.
+  /// Forward only: nll f32 [sequences, length] in nats, in host memory, 0 where the target does not count.
   void token_nll(const TokenBatch& batch, const Tensor& nll);
 
-  /// Forward only: logits [tokens, vocabulary] in compute dtype (tests, small models).
+  /// Forward only: logits [tokens, vocabulary] in compute dtype, where the model computes (tests, small models).
   void logits(const TokenBatch& batch, const Tensor& out);
 
   size_t activation_bytes() const;  // reserved by the arena so far

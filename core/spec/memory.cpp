@@ -40,12 +40,12 @@ struct ArenaElements {
     const int64_t norm_sums = whole(tokens, 128) / 128 * d_model;
     norm(first);
     const ActivationSize mixer = block.mixer->activations(sequences, tokens / sequences);
-    kept += tokens * row + mixer.kept;  // its output, and what it keeps itself
+    kept += mixer.kept;
     states += mixer.states;
     scratch = std::max({scratch, mixer.scratch, norm_sums});
     if (!block.ffn) return;
     norm(false);
-    kept += tokens * (row + stored_row(2 * block.ffn->d_ff) + stored_row(block.ffn->d_ff));
+    kept += tokens * (stored_row(2 * block.ffn->d_ff) + stored_row(block.ffn->d_ff));
     scratch = std::max(scratch, tokens * stored_row(block.ffn->d_ff));
   }
 };
@@ -58,7 +58,7 @@ MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shap
   const int64_t flat = flat_elements(model), shard = (flat + shape.dp - 1) / shape.dp;
   const int64_t exchanged = shard * shape.dp != flat ? 2 * shard * shape.dp : 0;
   ArenaElements arena{.tokens = shape.micro_batch * model.context, .row = stored_row(model.d_model)};
-  arena.kept = arena.tokens * arena.row;  // the embedding's rows
+  arena.kept = 2 * arena.tokens * arena.row;  // the embedding's rows, and a layer's output
   for (size_t n = 0; n < model.stack.size(); ++n) arena.layer(model.stack[n], model.d_model, shape.micro_batch, n == 0);
   arena.norm(model.stack.empty());
   const int64_t gradient_row = arena.tokens * arena.row;  // of the final rows, then of every layer's input

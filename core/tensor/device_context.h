@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/tensor/exec.h"
 #include "core/tensor/memory.h"
 #include "core/tensor/tensor.h"
 
@@ -64,5 +65,8 @@ DeviceContext& host_context();
 int cuda_devices();
 /// Throws ConfigError that says what is missing: a build with CUDA, or a GPU.
 std::unique_ptr<DeviceContext> open_cuda(const CudaOptions& options);
+
+/// A host tensor where `exec` computes: itself, or its copy in the GPU's memory.
+OwnedTensor on_device(OwnedTensor host, const Exec& exec);
 
 }  // namespace hyscale

@@ -31,4 +31,11 @@ DeviceContext& host_context() {
   return context;
 }
 
+OwnedTensor on_device(OwnedTensor host, const Exec& exec) {
+  if (exec.device == Device::cpu) return host;
+  OwnedTensor copy(host.tensor().dtype(), host.tensor().shape(), exec.context->memory());
+  exec.context->upload(copy, host.tensor().data());
+  return copy;
+}
+
 }  // namespace hyscale

@@ -30,7 +30,7 @@ static double mean(const std::vector<double>& v) {
 
 TEST(ParameterTable, LaysParametersSideBySideAndPadsTheEnd) {
   const spec::Init one{InitKind::constant, 1, 0};
-  ParameterTable table({parameter("a", {3, 4}, one), parameter("b", {5}, one)}, DType::f32, 8);
+  ParameterTable table({parameter("a", {3, 4}, one), parameter("b", {5}, one)}, DType::f32, host_context(), 8);
   table.initialise(0);
   EXPECT_EQ(table.weights().numel(), 24);
   EXPECT_EQ(table.at("b").offset, 12);

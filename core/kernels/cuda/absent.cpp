@@ -4,7 +4,7 @@
 namespace hyscale::kernels::cuda {
 
 [[noreturn]] static void absent() {
-  throw ConfigError({.what = "this build has no CUDA back end", .remedy = "run with --device cpu"});
+  throw ConfigError(Problem{.what = "this build has no CUDA back end", .remedy = "run with --device cpu"});
 }
 
 void attention(const AttentionArgs&, const Exec&) { absent(); }

@@ -8,6 +8,7 @@
 #include "core/kernels/scale_rows.h"
 #include "core/mixers/attention/attention_spec.h"
 #include "core/mixers/branch.h"
+#include "core/tensor/device_context.h"
 
 namespace hyscale::model {
 
@@ -34,7 +35,7 @@ class AttentionBranch final : public Branch {
   Tensor heads_of(const Tensor& rows, int64_t begin, int64_t heads, int64_t dim) const;
   kernels::AttentionArgs arguments() const;
   void turn(const Tensor& qkv, bool inverse, const Exec& exec) const;
-  void grow_tables(int64_t length, DType dtype);
+  void grow_tables(int64_t length, DType dtype, const Exec& exec);
 
   spec::AttentionSpec spec_;
   spec::RopeExtension rope_extension_;
@@ -71,13 +72,14 @@ kernels::AttentionArgs AttentionBranch::arguments() const {
           .document_begins = shape_.document_begins};
 }
 
-void AttentionBranch::grow_tables(int64_t length, DType dtype) {
+void AttentionBranch::grow_tables(int64_t length, DType dtype, const Exec& exec) {
   if (cos_.tensor().rank() == 2 && cos_.tensor().extent(0) >= length) return;
   const spec::RopeFrequencies frequencies = spec::rope_frequencies(*spec_.rope, spec_.head_dim, rope_extension_);
   const auto pairs = static_cast<int64_t>(frequencies.radians.size());
-  cos_ = OwnedTensor(dtype, {length, pairs});
-  sin_ = OwnedTensor(dtype, {length, pairs});
-  kernels::rope_table(cos_, sin_, frequencies.radians, frequencies.amplitude);
+  OwnedTensor cos(wide(dtype), {length, pairs}), sin(wide(dtype), {length, pairs});
+  kernels::rope_table(cos, sin, frequencies.radians, frequencies.amplitude);
+  cos_ = on_device(std::move(cos), exec);
+  sin_ = on_device(std::move(sin), exec);
 }
 
 // Queries and keys lie side by side and have one width a head: one call turns both.
@@ -91,11 +93,11 @@ Tensor AttentionBranch::forward(const Tensor& x, BatchShape shape, const Exec& e
   shape_ = shape;
   qkv_ = exec.arena->matrix(x.dtype(), shape.tokens(), spec_.in_width());
   value_ = exec.arena->matrix(x.dtype(), shape.tokens(), spec_.value_dim);
-  lse_ = exec.arena->tensor(x.dtype(), {shape.sequences, spec_.heads, shape.length});
+  lse_ = exec.arena->tensor(wide(x.dtype()), {shape.sequences, spec_.heads, shape.length});
   kernels::gemm({.out = qkv_, .a = x, .b = qkv_weight_->weight, .transpose_b = true}, exec);
   if (gives_value()) shared_->rows = qkv_.slice(1, spec_.q_width() + spec_.k_width(), spec_.v_width());
   if (spec_.rope) {
-    grow_tables(shape.length, x.dtype());
+    grow_tables(shape.length, x.dtype(), exec);
     turn(qkv_, false, exec);
   }
   kernels::attention(arguments(), exec);

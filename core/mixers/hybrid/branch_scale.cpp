@@ -19,7 +19,7 @@ BranchScale::BranchScale(const spec::HybridSpec& spec, const ParameterTable& par
 }
 
 void BranchScale::forward(const Tensor& x, const Exec& exec) {
-  const DType dtype = x.dtype();
+  const DType dtype = wide(x.dtype());
   if (kind_ == HybridScale::per_channel) factors_ = {as_row(vectors_[0]->weight), as_row(vectors_[1]->weight)};
   if (kind_ == HybridScale::diff) {
     factors_[1] = exec.arena->tensor(dtype, {1, 1});
@@ -28,7 +28,7 @@ void BranchScale::forward(const Tensor& x, const Exec& exec) {
   if (!per_token()) return;
   weights_ = exec.arena->tensor(dtype, {x.extent(0), 2});
   const Arena::Scope scratch(*exec.arena);
-  const Tensor logits = exec.arena->tensor(dtype, {x.extent(0), weight_->weight.extent(0)});
+  const Tensor logits = exec.arena->matrix(dtype, x.extent(0), weight_->weight.extent(0));
   kernels::gemm({.out = logits, .a = x, .b = weight_->weight, .transpose_b = true}, exec);
   kernels::branch_weights({.weights = weights_, .logits = logits}, exec);
   factors_ = {weights_.slice(1, 0, 1), weights_.slice(1, 1, 1)};
@@ -48,7 +48,7 @@ void BranchScale::backward(const Tensor& x, const Tensor& dx, const Exec& exec) 
                                   exec);
   if (!per_token()) return;
   const Arena::Scope scratch(*exec.arena);
-  const Tensor dlogits = exec.arena->tensor(x.dtype(), {x.extent(0), weight_->weight.extent(0)});
+  const Tensor dlogits = exec.arena->matrix(x.dtype(), x.extent(0), weight_->weight.extent(0));
   kernels::branch_weights_backward({.dlogits = dlogits, .dweights = dweights_, .weights = weights_}, exec);
   kernels::gemm({.out = weight_->gradient, .a = dlogits, .b = x, .transpose_a = true, .accumulate = true}, exec);
   kernels::gemm({.out = dx, .a = dlogits, .b = weight_->weight, .accumulate = true}, exec);

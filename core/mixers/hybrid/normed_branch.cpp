@@ -19,7 +19,7 @@ Tensor NormedBranch::forward(const Tensor& x, BatchShape shape, const Exec& exec
   value_ = branch_->forward(x, shape, exec);
   if (norm_weight_ == nullptr) return value_;
   const Tensor rows = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
-  rstd_ = exec.arena->tensor(value_.dtype(), {value_.extent(0)});
+  rstd_ = exec.arena->tensor(wide(value_.dtype()), {value_.extent(0)});
   kernels::rms_norm({.out = rows,
                      .rstd = rstd_,
                      .sum = {},

@@ -60,7 +60,7 @@ Tensor Mamba2Branch::forward(const Tensor& x, BatchShape shape, const Exec& exec
   in_ = arena.matrix(x.dtype(), tokens, spec_.in_width());
   conv_ = arena.matrix(x.dtype(), tokens, spec_.conv_width());
   y_ = arena.matrix(x.dtype(), tokens, spec_.d_ssm);
-  if (norm_weight_ != nullptr) rstd_ = arena.tensor(x.dtype(), {tokens, spec_.norm_groups});
+  if (norm_weight_ != nullptr) rstd_ = arena.tensor(wide(x.dtype()), {tokens, spec_.norm_groups});
   const Tensor value = arena.matrix(x.dtype(), tokens, spec_.d_ssm);
   project_in(x, exec);
   kernels::causal_conv_silu(conv_args(), conv_, exec);

@@ -4,7 +4,7 @@
 namespace hyscale::optim {
 
 [[noreturn]] static void absent() {
-  throw ConfigError({.what = "this build has no CUDA back end", .remedy = "run with --device cpu"});
+  throw ConfigError(Problem{.what = "this build has no CUDA back end", .remedy = "run with --device cpu"});
 }
 
 void gpu_adamw(const GpuAdamWArgs&, const Exec&) { absent(); }

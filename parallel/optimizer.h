@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace hyscale::parallel {
+
+/// AdamW over all weights of the model, wherever they and its moments lie.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  /// One step from the gradients that each rank has accumulated (their sum over ranks is the batch gradient); clears
+  /// them. `step` is 1-based. Weights and moments stay as they are when the gradient norm is not finite. On a GPU it
+  /// only enqueues. Collective.
+  virtual void step(int64_t step, double lr) = 0;
+  /// Global gradient norm of that step, before clipping; waits for it.
+  virtual double gradient_norm() = 0;
+
+  /// The moments of all ranks, flat and unsharded, as long as the flat weights. Collective; each rank gets all.
+  virtual std::vector<float> gather_m() const = 0;
+  virtual std::vector<float> gather_v() const = 0;
+  /// Takes this rank's part of unsharded moments.
+  virtual void set_moments(std::span<const float> m, std::span<const float> v) = 0;
+};
+
+}  // namespace hyscale::parallel
