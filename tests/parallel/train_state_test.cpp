@@ -1,5 +1,6 @@
 #include "parallel/train_state.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 #include "tests/support/gradient_check.h"
@@ -30,15 +31,16 @@ static void step(TrainState& state, int64_t index) {
   const OwnedTensor inputs(DType::i32, {2, 8}), targets(DType::i32, {2, 8});
   for (int64_t i = 0; i < 16; ++i)
     inputs.tensor().as<int32_t>()[i] = static_cast<int32_t>(i), targets.tensor().as<int32_t>()[i] = 3;
-  state.model().forward_backward({inputs, targets}, 1.0 / 16);
-  state.optimizer().step(index, 1e-2);
+  state.accumulate({inputs, targets}, 1.0 / 16);
+  EXPECT_GT(state.finish_step(index, 1e-2).gradient_norm, 0);
 }
 
 TEST(TrainState, GoesOnFromACheckpointBitForBit) {
   const tests::ScratchDirectory scratch;
   const spec::RunConfig config = wide_run(scratch);
   SelfCollective self;
-  TrainState one(config, self), two(config, self);
+  const WorkDevice cpu;
+  TrainState one(config, cpu, self), two(config, cpu, self);
   one.initialise(1);
   two.initialise(2);
   step(one, 1);
@@ -53,6 +55,21 @@ TEST(TrainState, GoesOnFromACheckpointBitForBit) {
   std::vector<float> dense(17 * 256);
   checkpoint.read("weights/embedding.weight", dense);
   EXPECT_NE(dense[256], 0.0F);  // no gap in the file
+}
+
+TEST(TrainState, ChangesNothingWhenTheGradientIsNotFinite) {
+  const tests::ScratchDirectory scratch;
+  const spec::RunConfig config = wide_run(scratch);
+  SelfCollective self;
+  const WorkDevice cpu;
+  TrainState state(config, cpu, self);
+  state.initialise(1);
+  step(state, 1);
+  const std::vector<double> before = values_of(state.model().parameters().weights());
+  state.model().parameters().gradients().as<float>()[5] = std::nanf("");
+  EXPECT_TRUE(std::isnan(state.finish_step(2, 1e-2).gradient_norm));
+  EXPECT_EQ(values_of(state.model().parameters().weights()), before);
+  step(state, 2);  // the gradients are clear again
 }
 
 }  // namespace hyscale::parallel
