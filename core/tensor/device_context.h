@@ -27,6 +27,14 @@ struct OperationTime {
   double seconds = 0;
 };
 
+/// A GPU's memory, in bytes: all of it, what is free, what this context took, and the most that it ever held.
+struct MemoryUse {
+  size_t total = 0;
+  size_t free = 0;
+  size_t taken = 0;
+  size_t peak = 0;
+};
+
 /// One device at work: its memory and its one queue. What is enqueued happens in order; only `download` and
 /// `synchronise` wait for it. The CPU's form does everything at once.
 class DeviceContext {
@@ -35,6 +43,8 @@ class DeviceContext {
   virtual Device device() const = 0;
   virtual std::string name() const = 0;  // "NVIDIA H200"
   virtual MemorySource& memory() = 0;
+  /// All 0 on the CPU.
+  virtual MemoryUse memory_use() const = 0;
 
   /// Enqueues a copy of dense host memory to the device tensor `to`, which is dense too. `host` may be reused at once.
   virtual void upload(const Tensor& to, const void* host) = 0;

@@ -13,6 +13,7 @@ class HostContext final : public DeviceContext {
   Device device() const override { return Device::cpu; }
   std::string name() const override { return "CPU"; }
   MemorySource& memory() override { return host_memory(); }
+  MemoryUse memory_use() const override { return {}; }
   void upload(const Tensor& to, const void* host) override { std::memcpy(to.data(), host, bytes_of(to)); }
   void download(void* host, const Tensor& from) override { std::memcpy(host, from.data(), bytes_of(from)); }
   void synchronise() override {}

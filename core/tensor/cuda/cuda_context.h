@@ -23,7 +23,8 @@ class CudaContext final : public DeviceContext {
 
   Device device() const override { return Device::cuda; }
   std::string name() const override { return properties_.name; }
-  MemorySource& memory() override { return *memory_; }
+  MemorySource& memory() override;
+  MemoryUse memory_use() const override;
   void upload(const Tensor& to, const void* host) override;
   void download(void* host, const Tensor& from) override;
   void synchronise() override;
@@ -48,13 +49,14 @@ class CudaContext final : public DeviceContext {
 
  private:
   friend class OperationTimer;
+  class Memory;
   struct Staging;
   struct Timing;
 
   CudaOptions options_;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
-  std::unique_ptr<MemorySource> memory_;
+  std::unique_ptr<Memory> memory_;
   std::unique_ptr<Staging> staging_;
   std::unique_ptr<Timing> timing_;  // null: nobody asked
   bool recording_ = false;
