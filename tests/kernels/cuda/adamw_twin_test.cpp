@@ -107,8 +107,7 @@ std::vector<AdamWCase> cases() {
           {.groups = 40, .squares = std::numeric_limits<double>::quiet_NaN(), .rounded = false}};
 }
 
-INSTANTIATE_TEST_SUITE_P(Buckets, AdamWTwin, testing::ValuesIn(cases()),
-                         [](const auto& info) { return info.param.name() + "_" + std::to_string(info.index); });
+INSTANTIATE_TEST_SUITE_P(Buckets, AdamWTwin, testing::ValuesIn(cases()), named);
 
 using SumOfSquaresTwin = TwinTest;
 
