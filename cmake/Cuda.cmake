@@ -21,10 +21,10 @@ find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h
   DOC "Headers of cudnn-frontend (PyPI: nvidia-cudnn-frontend)")
 add_library(hyscale_cudnn INTERFACE)
 add_library(Hyscale::cudnn ALIAS hyscale_cudnn)
-if(CUDNN_INCLUDE_DIR AND CUDNN_LIBRARY AND CUDNN_FRONTEND_INCLUDE_DIR)
+if(CUDNN_INCLUDE_DIR AND CUDNN_LIBRARY AND CUDNN_FRONTEND_INCLUDE_DIR AND TARGET CUDA::nvrtc) # the headers call nvrtc
   set(HYSCALE_CUDNN TRUE)
   target_include_directories(hyscale_cudnn SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR})
-  target_link_libraries(hyscale_cudnn INTERFACE ${CUDNN_LIBRARY})
+  target_link_libraries(hyscale_cudnn INTERFACE ${CUDNN_LIBRARY} CUDA::nvrtc)
 else()
   set(HYSCALE_CUDNN FALSE)
   message(STATUS "Attention will run on Hyscale's own kernel, which is slower than cuDNN's: "

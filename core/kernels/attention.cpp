@@ -109,8 +109,8 @@ static void attend(const AttentionArgs& a, const TurnedKeys<T>& keys, int64_t se
 }
 
 void attention(const AttentionArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::attention(args, exec);
   check_attention(args);
+  if (exec.device == Device::cuda) return cuda::attention(args, exec);
   const int64_t length = args.q.extent(1), heads = args.q.extent(2);
   const int64_t tiles = (length + kQueryTile - 1) / kQueryTile;
   with_real(args.q.dtype(), [&]<class T>(T) {

@@ -115,13 +115,13 @@ static void copy_out(Rows<T> from, View<T, 2> to) {
 }
 
 void attention_backward(const AttentionBackwardArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::attention_backward(args, exec);
   const AttentionArgs& saved = args.saved;
   check_attention(saved);
   expect_shape("attention dq", args.dq, saved.q.shape());
   expect_shape("attention dk", args.dk, saved.k.shape());
   expect_shape("attention dv", args.dv, saved.v.shape());
   expect_shape("attention dout", args.dout, saved.out.shape());
+  if (exec.device == Device::cuda) return cuda::attention_backward(args, exec);
   const int64_t length = saved.q.extent(1), kv_heads = saved.k.extent(2), group = saved.q.extent(2) / kv_heads;
   with_real(saved.q.dtype(), [&]<class T>(T) {
     parallel_for(saved.q.extent(0) * kv_heads, 1, [&](int64_t task, int64_t) {
