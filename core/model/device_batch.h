@@ -22,7 +22,7 @@ class DeviceBatch {
   const TokenBatch& upload(const TokenBatch& batch, int64_t vocabulary);
 
   /// Does `work`, which only enqueues, uses `arena` and depends on `scale`: by itself the first time, recorded from
-  /// then on as long as neither scale nor the arena's memory changes.
+  /// then on as long as neither scale nor the arena's memory changes. By itself too while operations are timed.
   void run(double scale, const Arena& arena, const std::function<void()>& work);
 
  private:

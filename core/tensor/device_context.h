@@ -35,6 +35,18 @@ struct MemoryUse {
   size_t peak = 0;
 };
 
+/// What a device and its software are, as far as they say; empty on the CPU.
+struct DeviceFacts {
+  std::string runtime;  // "CUDA 13.0", what the program was built and runs with
+  std::string driver;   // the newest CUDA that the driver serves: "13.1"
+  std::string bus;      // "0000:19:00.0", what nvidia-smi knows it by
+};
+
+/// How long a device was at work on recordings, of the time between the begin of the first and the end of the last.
+struct RecordingTime {
+  double busy = 0, span = 0;  // seconds
+};
+
 /// One device at work: its memory and its one queue. What is enqueued happens in order; only `download` and
 /// `synchronise` wait for it. The CPU's form does everything at once.
 class DeviceContext {
@@ -42,6 +54,7 @@ class DeviceContext {
   virtual ~DeviceContext() = default;
   virtual Device device() const = 0;
   virtual std::string name() const = 0;  // "NVIDIA H200"
+  virtual DeviceFacts facts() const = 0;
   virtual MemorySource& memory() = 0;
   /// All 0 on the CPU.
   virtual MemoryUse memory_use() const = 0;
@@ -58,8 +71,14 @@ class DeviceContext {
   /// must stay where it is while the recording lives.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;
 
-  /// From here on each operation is timed (and waited for) until operation_times() hands the times out and ends it.
+  /// From here on replayed recordings are timed, until recording_time() waits for the last one and ends it.
+  virtual void time_recordings() = 0;
+  virtual RecordingTime recording_time() = 0;
+
+  /// From here on each operation is timed until operation_times() waits for the last one, hands the times out, longest
+  /// first, and ends it. Work meant to be timed so must be enqueued piece by piece: a recording is one piece.
   virtual void time_operations() = 0;
+  virtual bool times_operations() const = 0;
   virtual std::vector<OperationTime> operation_times() = 0;
 };
 

@@ -12,6 +12,7 @@ class HostContext final : public DeviceContext {
  public:
   Device device() const override { return Device::cpu; }
   std::string name() const override { return "CPU"; }
+  DeviceFacts facts() const override { return {}; }
   MemorySource& memory() override { return host_memory(); }
   MemoryUse memory_use() const override { return {}; }
   void upload(const Tensor& to, const void* host) override { std::memcpy(to.data(), host, bytes_of(to)); }
@@ -21,7 +22,10 @@ class HostContext final : public DeviceContext {
   std::unique_ptr<Recording> record(const std::function<void()>&) override {
     throw ShapeError("the CPU records no work");
   }
+  void time_recordings() override {}
+  RecordingTime recording_time() override { return {}; }
   void time_operations() override {}
+  bool times_operations() const override { return false; }
   std::vector<OperationTime> operation_times() override { return {}; }
 };
 

@@ -285,10 +285,19 @@ void clear(const Tensor& out, const CudaContext& context) {
   }
 }
 
+// "32768x8192x2048 nt": rows, columns and terms of a sum, and which of both factors is transposed.
+std::string shape_text(const GemmArgs& args) {
+  const int rank = args.out.rank();
+  const int64_t terms = args.a.extent(args.transpose_a ? rank - 2 : rank - 1);
+  return fmt::format("{}x{}x{} {}{}{}", args.out.extent(rank - 2), args.out.extent(rank - 1), terms,
+                     args.transpose_a ? 't' : 'n', args.transpose_b ? 't' : 'n',
+                     rank > 2 ? fmt::format(" batch {}", args.out.extent(0)) : "");
+}
+
 }  // namespace
 
 void gemm(const GemmArgs& args, const Exec& exec) {
-  const OperationTimer timer(exec, "gemm");
+  const OperationTimer timer(exec, "gemm", [&] { return shape_text(args); });
   CudaContext& context = cuda_context(exec);
   const int rank = args.out.rank();
   if (args.out.numel() == 0) return;

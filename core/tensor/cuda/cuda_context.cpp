@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <fmt/format.h>
+#include <unordered_map>
 
 #include "core/base/error.h"
 
@@ -21,20 +22,34 @@ namespace {
 
 size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()); }
 
-class Graph final : public Recording {
+double gib(size_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
+
+std::string version_text(int number) { return fmt::format("{}.{}", number / 1000, number % 1000 / 10); }
+
+double seconds_between(cudaEvent_t begin, cudaEvent_t end) {
+  float milliseconds = 0;
+  check_cuda(cudaEventElapsedTime(&milliseconds, begin, end), "reading a time");
+  return static_cast<double>(milliseconds) * 1e-3;
+}
+
+}  // namespace
+
+class CudaContext::Graph final : public Recording {
  public:
-  Graph(cudaGraphExec_t graph, cudaStream_t stream) : graph_(graph), stream_(stream) {}
+  Graph(cudaGraphExec_t graph, CudaContext& context) : graph_(graph), context_(context) {}
   ~Graph() override { cudaGraphExecDestroy(graph_); }
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
-  void replay() override { check_cuda(cudaGraphLaunch(graph_, stream_), "launching a recorded step"); }
+  void replay() override {
+    if (context_.replays_ != nullptr) context_.replays_->push_back(context_.begin_span());
+    check_cuda(cudaGraphLaunch(graph_, context_.stream()), "launching a recorded step");
+    if (context_.replays_ != nullptr) context_.end_span(context_.replays_->back());
+  }
 
  private:
   cudaGraphExec_t graph_;
-  cudaStream_t stream_;
+  CudaContext& context_;
 };
-
-}  // namespace
 
 /// Counts what it gives.
 class CudaContext::Memory final : public MemorySource {
@@ -76,7 +91,6 @@ class CudaContext::Memory final : public MemorySource {
   }
 
  private:
-  static double gib(size_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
   cudaStream_t stream_;
   std::unordered_map<void*, size_t> sizes_;
   size_t taken_ = 0, peak_ = 0;
@@ -120,11 +134,11 @@ struct CudaContext::Staging {
 };
 
 struct CudaContext::Timing {
-  struct Span {
-    const char* name;
-    cudaEvent_t begin, end;
+  struct Operation {
+    std::string name;
+    Span span;
   };
-  std::vector<Span> spans;
+  std::vector<Operation> operations;
   int depth = 0;
 };
 
@@ -145,6 +159,15 @@ CudaContext::~CudaContext() {
 
 MemorySource& CudaContext::memory() { return *memory_; }
 MemoryUse CudaContext::memory_use() const { return memory_->use(); }
+
+DeviceFacts CudaContext::facts() const {
+  int runtime = 0, driver = 0;
+  check_cuda(cudaRuntimeGetVersion(&runtime), "asking for CUDA's version");
+  check_cuda(cudaDriverGetVersion(&driver), "asking for the driver's version");
+  std::array<char, 32> bus{};
+  check_cuda(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), options_.index), "asking for the bus");
+  return {.runtime = "CUDA " + version_text(runtime), .driver = version_text(driver), .bus = bus.data()};
+}
 
 void CudaContext::upload(const Tensor& to, const void* host) {
   constexpr size_t kPiece = size_t{64} << 20;  // pinned memory is scarce
@@ -186,7 +209,37 @@ std::unique_ptr<Recording> CudaContext::record(const std::function<void()>& work
   const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
   check_cuda(status, "preparing a recorded step");
-  return std::make_unique<Graph>(executable, stream_);
+  return std::make_unique<Graph>(executable, *this);
+}
+
+CudaContext::Span CudaContext::begin_span() {
+  Span span{};
+  check_cuda(cudaEventCreate(&span.begin), "making an event");
+  check_cuda(cudaEventCreate(&span.end), "making an event");
+  check_cuda(cudaEventRecord(span.begin, stream_), "recording an event");
+  return span;
+}
+
+void CudaContext::end_span(const Span& span) const {
+  check_cuda(cudaEventRecord(span.end, stream_), "recording an event");
+}
+
+static void forget(cudaEvent_t begin, cudaEvent_t end) {
+  cudaEventDestroy(begin);
+  cudaEventDestroy(end);
+}
+
+void CudaContext::time_recordings() { replays_ = std::make_unique<std::vector<Span>>(); }
+
+RecordingTime CudaContext::recording_time() {
+  RecordingTime time;
+  const std::unique_ptr<std::vector<Span>> replays = std::move(replays_);
+  if (replays == nullptr || replays->empty()) return time;
+  synchronise();
+  time.span = seconds_between(replays->front().begin, replays->back().end);
+  for (const Span& span : *replays) time.busy += seconds_between(span.begin, span.end);
+  for (const Span& span : *replays) forget(span.begin, span.end);
+  return time;
 }
 
 void CudaContext::time_operations() { timing_ = std::make_unique<Timing>(); }
@@ -195,36 +248,31 @@ std::vector<OperationTime> CudaContext::operation_times() {
   std::vector<OperationTime> times;
   if (timing_ == nullptr) return times;
   synchronise();
-  for (const Timing::Span& span : timing_->spans) {
-    float milliseconds = 0;
-    check_cuda(cudaEventElapsedTime(&milliseconds, span.begin, span.end), "reading a time");
-    cudaEventDestroy(span.begin);
-    cudaEventDestroy(span.end);
-    auto at = std::find_if(times.begin(), times.end(), [&](const OperationTime& t) { return t.name == span.name; });
-    if (at == times.end()) at = times.insert(times.end(), {.name = span.name});
+  for (const Timing::Operation& operation : timing_->operations) {
+    auto at = std::find_if(times.begin(), times.end(), [&](const auto& t) { return t.name == operation.name; });
+    if (at == times.end()) at = times.insert(times.end(), {.name = operation.name});
     ++at->calls;
-    at->seconds += static_cast<double>(milliseconds) * 1e-3;
+    at->seconds += seconds_between(operation.span.begin, operation.span.end);
+    forget(operation.span.begin, operation.span.end);
   }
   timing_.reset();
   std::sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
   return times;
 }
 
-OperationTimer::OperationTimer(const Exec& exec, const char* name) {
+OperationTimer::OperationTimer(const Exec& exec, const char* name, const std::function<std::string()>& detail) {
   CudaContext& context = cuda_context(exec);
   if (context.timing_ == nullptr) return;
   context_ = &context;
   if (context.timing_->depth++ > 0) return;
-  CudaContext::Timing::Span span{.name = name, .begin = nullptr, .end = nullptr};
-  check_cuda(cudaEventCreate(&span.begin), "making an event");
-  check_cuda(cudaEventCreate(&span.end), "making an event");
-  check_cuda(cudaEventRecord(span.begin, context.stream()), "recording an event");
-  context.timing_->spans.push_back(span);
+  std::string whole = name;
+  if (detail) whole += " " + detail();
+  context.timing_->operations.push_back({.name = std::move(whole), .span = context.begin_span()});
 }
 
 OperationTimer::~OperationTimer() {
   if (context_ == nullptr || --context_->timing_->depth > 0) return;
-  cudaEventRecord(context_->timing_->spans.back().end, context_->stream());
+  cudaEventRecord(context_->timing_->operations.back().span.end, context_->stream());
 }
 
 int cuda_devices() {

@@ -23,6 +23,7 @@ class CudaContext final : public DeviceContext {
 
   Device device() const override { return Device::cuda; }
   std::string name() const override { return properties_.name; }
+  DeviceFacts facts() const override;
   MemorySource& memory() override;
   MemoryUse memory_use() const override;
   void upload(const Tensor& to, const void* host) override;
@@ -30,7 +31,10 @@ class CudaContext final : public DeviceContext {
   void synchronise() override;
   bool can_record() const override { return true; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
+  void time_recordings() override;
+  RecordingTime recording_time() override;
   void time_operations() override;
+  bool times_operations() const override { return timing_ != nullptr; }
   std::vector<OperationTime> operation_times() override;
 
   cudaStream_t stream() const { return stream_; }
@@ -50,15 +54,22 @@ class CudaContext final : public DeviceContext {
  private:
   friend class OperationTimer;
   class Memory;
+  class Graph;
   struct Staging;
   struct Timing;
+  struct Span {
+    cudaEvent_t begin, end;
+  };
+  Span begin_span();
+  void end_span(const Span& span) const;
 
   CudaOptions options_;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<Staging> staging_;
-  std::unique_ptr<Timing> timing_;  // null: nobody asked
+  std::unique_ptr<Timing> timing_;              // null: nobody asked
+  std::unique_ptr<std::vector<Span>> replays_;  // likewise
   bool recording_ = false;
   std::unordered_map<std::type_index, std::shared_ptr<void>> parts_;
 };
@@ -69,7 +80,8 @@ inline CudaContext& cuda_context(const Exec& exec) { return static_cast<CudaCont
 /// of nested ones the outermost counts.
 class OperationTimer {
  public:
-  OperationTimer(const Exec& exec, const char* name);
+  /// `detail` is called, and said behind the name, only when somebody asked: times are summed by both.
+  OperationTimer(const Exec& exec, const char* name, const std::function<std::string()>& detail = {});
   ~OperationTimer();
   OperationTimer(const OperationTimer&) = delete;
   OperationTimer& operator=(const OperationTimer&) = delete;
