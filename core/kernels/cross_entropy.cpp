@@ -23,6 +23,10 @@ static void check_contract(const CrossEntropyArgs& a) {
   if (!a.nll.empty()) expect_shape("cross_entropy nll", a.nll, {tokens});
   if (!a.dx.empty()) expect_shape("cross_entropy dx", a.dx, {tokens, channels});
   if (!a.dx.empty()) expect_shape("cross_entropy dweight", a.dweight, {vocabulary, channels});
+}
+
+static void check_targets(const CrossEntropyArgs& a) {
+  const int64_t tokens = a.x.extent(0), vocabulary = a.weight.extent(0);
   const auto targets = a.targets.view<const int32_t, 1>();
   for (int64_t t = 0; t < tokens; ++t)
     if (targets(t) >= vocabulary)
@@ -68,8 +72,9 @@ static int64_t chunk_of(int64_t tokens, int64_t vocabulary) {
 }
 
 void cross_entropy(const CrossEntropyArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::cross_entropy(args, exec);
   check_contract(args);
+  if (exec.device == Device::cuda) return cuda::cross_entropy(args, exec);
+  check_targets(args);
   const int64_t tokens = args.x.extent(0), vocabulary = args.weight.extent(0), padded = round_up(vocabulary, 16);
   const int64_t chunk = chunk_of(tokens, vocabulary);
   const bool backward = !args.dx.empty();
