@@ -11,6 +11,7 @@
 #include "core/base/program.h"
 #include "core/kernels/instruction_set.h"
 #include "core/spec/corpus_manifest.h"
+#include "parallel/gpu_memory.h"
 #include "parallel/micro_batch.h"
 #include "parallel/threads.h"
 
@@ -56,24 +57,35 @@ std::set<int64_t> pinned_steps(const TrainOptions& options, const spec::TrainCon
   return steps;
 }
 
-/// Micro-batch: as told; else as the attempt or the trunk before had it; else the usual one.
-int64_t choose_micro_batch(const Attempt& attempt) {
-  const TrainOptions& options = attempt.options;
-  const spec::RunConfig& config = attempt.identity.config;
-  const int64_t local = batch_sequences(config) / attempt.world.ranks().size();
-  if (options.micro_batch > 0) return std::min(options.micro_batch, local);
+/// A setting as the attempt or the trunk before had it; "" when there is none.
+std::string setting_before(const TrainOptions& options, const std::string& name) {
   const storage::RunDirectory own{options.out};
   for (const auto& run : {own, options.from.empty() ? own : directory_of_checkpoint(options.from)}) {
     try {
-      if (const auto before = read_execution(run)) {
-        const int64_t value = std::atoll(before->settings.at("micro_batch").c_str());
-        if (value > 0 && value <= local) return value;
-      }
+      if (const auto before = read_execution(run)) return before->settings.at(name);
     } catch (const std::exception&) {
       // damaged or of another version: named when the directory is opened
     }
   }
-  return std::min(usual_micro_batch(config.model.context), local);
+  return "";
+}
+
+/// As told; else as it was before, when that is here.
+std::string choose_device(const TrainOptions& options) {
+  if (options.device != "auto") return options.device;
+  const std::string before = setting_before(options, "device");
+  return before == "cpu" || (before == "cuda" && cuda_devices() > 0) ? before : "auto";
+}
+
+/// As told; else as it was before; else what a GPU's memory holds, or the CPU's usual one.
+int64_t choose_micro_batch(const Attempt& attempt) {
+  const spec::RunConfig& config = attempt.identity.config;
+  const int64_t local = batch_sequences(config) / attempt.world.ranks().size();
+  if (attempt.options.micro_batch > 0) return std::min(attempt.options.micro_batch, local);
+  const int64_t before = std::atoll(setting_before(attempt.options, "micro_batch").c_str());
+  if (before > 0 && before <= local) return before;
+  if (attempt.device.gpu == nullptr) return std::min(usual_micro_batch(config.model.context), local);
+  return fitting_micro_batch(config.model, config.train.precision, local, attempt.device.gpu->memory_use().free);
 }
 
 }  // namespace
@@ -86,7 +98,7 @@ Attempt::Attempt(const TrainOptions& given, World& all)
 void prepare(Attempt& a) {
   const TrainOptions& options = a.options;
   spec::RunConfig config = spec::load_run_config(options.run_file, options.overrides);
-  a.device = open_device(options.device, config.train.precision, options.deterministic, a.world.ranks().size());
+  a.device = open_device(choose_device(options), config.train.precision, options.deterministic, a.world.ranks().size());
   a.data.emplace(config.data, spec::store_directory(options.store));
   check_vocabulary(config, a.data->manifest());
   check_epochs(options, config, *a.data);

@@ -13,6 +13,7 @@
 #include "core/spec/accounting.h"
 #include "parallel/attempt.h"
 #include "parallel/commands.h"
+#include "parallel/gpu_memory.h"
 #include "parallel/together.h"
 
 namespace hyscale::parallel {
@@ -105,6 +106,16 @@ ExitCode run_attempt(Attempt& a, Recorder* recorder) {
   return code;
 }
 
+/// Says what would fit when the GPU's memory does not suffice.
+ExitCode run_in_memory(Attempt& a, Recorder* recorder) {
+  try {
+    return run_attempt(a, recorder);
+  } catch (const OutOfMemory& e) {
+    if (a.device.gpu == nullptr) throw;
+    throw explain(e, a.identity.config, a.plan.micro_batch, a.device.gpu->memory_use());
+  }
+}
+
 /// A worker may be killed after run.h5 is there and before it has said so.
 void say_already_done(const Attempt& a) {
   log::info(a.options.out + ": already done");
@@ -148,7 +159,7 @@ ExitCode train(const TrainOptions& options) {
   std::unique_ptr<Recorder> recorder;
   try {
     recorder = make_recorder(attempt);
-    return run_attempt(attempt, recorder.get());
+    return run_in_memory(attempt, recorder.get());
   } catch (const DivergedError& e) {  // on all ranks at once
     // all is said before the first one leaves
     together(world.ranks(), [&] {

@@ -65,15 +65,25 @@ Trainer::Due Trainer::agree() {
   return {.stop = stop, .checkpoint = votes[1] != 0 || stop != StopReason::none, .evaluate = votes[2] != 0};
 }
 
-void Trainer::accumulate() {
+template <class F>
+void Trainer::for_each_micro_batch(F&& visit) {
   const int64_t sequences = batch_sequences(identity_.config) / ranks_.size(), first = sequences * ranks_.rank();
   const double scale = 1.0 / static_cast<double>(identity_.config.train.batch_tokens);
   for (int64_t row = 0; row < sequences; row += plan_.micro_batch) {
     const int64_t rows = std::min(plan_.micro_batch, sequences - row);
     const model::TokenBatch batch = buffer_.first(rows);
     data::fill_batch(data_.corpora(), batches_, step_, first + row, batch.inputs, batch.targets, batch.document_begins);
-    state_.accumulate(batch, scale);
+    visit(batch, scale);
   }
+}
+
+// The weights are still those that the step began with.
+std::string Trainer::find_nonfinite() {
+  std::string found;
+  for_each_micro_batch([&](const model::TokenBatch& batch, double scale) {
+    if (found.empty()) found = state_.model().find_nonfinite(batch, scale);
+  });
+  return found;
 }
 
 void Trainer::train_step() {
@@ -83,17 +93,20 @@ void Trainer::train_step() {
   row.step = step_ + 1;
   row.tokens = row.step * train.batch_tokens;
   row.lr = optim::learning_rate(train, step_ * train.batch_tokens);
-  accumulate();
+  for_each_micro_batch([&](const model::TokenBatch& batch, double scale) { state_.accumulate(batch, scale); });
   const TrainState::StepResult result = state_.finish_step(row.step, row.lr);
   row.loss = result.nll / static_cast<double>(train.batch_tokens);
   row.grad_norm = result.gradient_norm;
   row.seconds = clock_.steady_seconds() - begin;
-  step_ = row.step;
   if (recorder_ != nullptr) recorder_->add(row);
-  if (!std::isfinite(row.loss) || !std::isfinite(row.grad_norm))
+  if (!std::isfinite(row.loss) || !std::isfinite(row.grad_norm)) {
+    const std::string where = find_nonfinite();
     throw DivergedError({.what = fmt::format("diverged at step {}: the loss is {}, the gradient norm {}", row.step,
                                              row.loss, row.grad_norm),
+                         .why = where.empty() ? "" : "the first value that is not finite is in " + where,
                          .remedy = "try a lower learning rate or a longer warm-up"});
+  }
+  step_ = row.step;
 }
 
 void Trainer::checkpoint() {

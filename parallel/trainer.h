@@ -43,7 +43,10 @@ class Trainer {
   };
   Due agree();
   void train_step();
-  void accumulate();
+  /// Calls visit(batch, scale) for this rank's micro-batches of the step at hand.
+  template <class F>
+  void for_each_micro_batch(F&& visit);
+  std::string find_nonfinite();
   void checkpoint();
   void evaluate();
   bool checkpoint_due() const;

@@ -1,5 +1,6 @@
 #include "core/model/model.h"
 
+#include <cmath>
 #include <deque>
 #include <optional>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "core/kernels/rms_norm.h"
 #include "core/model/device_batch.h"
 #include "core/model/ffn.h"
+#include "core/model/finite_check.h"
 #include "core/spec/accounting.h"
 
 namespace hyscale::model {
@@ -113,6 +115,7 @@ struct Model::State {
   Arena arena;
   OwnedTensor loss;  // f64 [1]
   std::deque<DeviceBatch> batches;
+  FiniteCheck* check = nullptr;  // set while somebody looks for a value that is not finite
 };
 
 static BatchShape shape_of(const TokenBatch& batch) {
@@ -133,15 +136,20 @@ Tensor Model::State::forward(const TokenBatch& batch) {
   const Tensor out = rows();  // of every layer in turn: the norm behind it adds it to the stream
   Tensor delta;               // what that norm adds; nothing yet
   kernels::embedding({.out = stream, .tokens = flat(batch.inputs), .weight = embedding->weight}, exec());
-  for (Layer& layer : layers) {
+  for (size_t i = 0; i < layers.size(); ++i) {
+    Layer& layer = layers[i];
     const Tensor& mixer_in = layer.mixer_norm.forward(stream, delta, exec());
     delta = out;
     layer.mixer->forward(mixer_in, delta, shape, exec());
+    if (check != nullptr) check->look(i, "mixer's output", delta);
     if (!layer.ffn) continue;
     const Tensor& ffn_in = layer.ffn_norm->forward(stream, delta, exec());
     layer.ffn->forward(ffn_in, delta, exec());
+    if (check != nullptr) check->look(i, "ffn's output", delta);
   }
-  return final_norm.forward(stream, delta, exec());
+  const Tensor& final_rows = final_norm.forward(stream, delta, exec());
+  if (check != nullptr) check->look("final_norm's output", final_rows);
+  return final_rows;
 }
 
 // One buffer carries the gradient of the residual stream from the last layer to the embedding.
@@ -205,6 +213,23 @@ double Model::take_loss() {
 double Model::forward_backward(const TokenBatch& batch, double scale) {
   accumulate(batch, scale);
   return take_loss();
+}
+
+std::string Model::find_nonfinite(const TokenBatch& batch, double scale) {
+  State& s = *state_;
+  FiniteCheck check(s.context);
+  for (const Parameter& p : s.parameters.all()) check.look(p.spec.name, p.weight);
+  const bool on_host = s.context.device() == Device::cpu;
+  const TokenBatch here = on_host ? batch : batch_like(s.batches, batch, s.context).upload(batch, s.config.vocabulary);
+  s.parameters.clear_gradients();
+  s.check = &check;
+  s.accumulate(here, scale);
+  s.check = nullptr;
+  if (!std::isfinite(take_loss()) && check.found().empty()) return "the logits";
+  for (auto p = s.parameters.all().rbegin(); p != s.parameters.all().rend(); ++p)
+    check.look(p->spec.name + "'s gradient", p->gradient);
+  s.parameters.clear_gradients();
+  return check.found();
 }
 
 void Model::token_nll(const TokenBatch& batch, const Tensor& nll) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "core/mixers/mixer.h"
 #include "core/mixers/parameters.h"
@@ -44,6 +45,11 @@ class Model {
   double take_loss();
   /// Both.
   double forward_backward(const TokenBatch& batch, double scale);
+
+  /// Where the first value appears that is not finite: in a weight, in what a layer hands on, or, behind those, in a
+  /// parameter's gradient ("layers.3.mixer.out.weight's gradient"); "" when everything is finite. Clears the gradients.
+  /// For people: slow.
+  std::string find_nonfinite(const TokenBatch& batch, double scale);
 
   /// Forward only: nll f32 [sequences, length] in nats, in host memory, 0 where the target does not count.
   void token_nll(const TokenBatch& batch, const Tensor& nll);

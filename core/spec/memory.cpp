@@ -18,9 +18,10 @@ static int64_t flat_elements(const ModelConfig& model) {
   return whole(elements, 64);
 }
 
-// The head works through chunks of tokens: 2^21 logits, 128 tokens at least.
-static int64_t logit_elements(int64_t tokens, int64_t vocabulary) {
-  const int64_t chunk = std::min(tokens, std::max<int64_t>(128, (int64_t{1} << 21) / vocabulary / 16 * 16));
+// The head works through chunks of tokens, 128 at least: 2^21 logits, on a GPU 2^28.
+static int64_t logit_elements(int64_t tokens, int64_t vocabulary, bool gpu) {
+  const int64_t logits = int64_t{1} << (gpu ? 28 : 21);
+  const int64_t chunk = std::min(tokens, std::max<int64_t>(128, logits / vocabulary / 16 * 16));
   return chunk * stored_row(whole(vocabulary, 16));
 }
 
@@ -62,7 +63,8 @@ MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shap
   for (size_t n = 0; n < model.stack.size(); ++n) arena.layer(model.stack[n], model.d_model, shape.micro_batch, n == 0);
   arena.norm(model.stack.empty());
   const int64_t gradient_row = arena.tokens * arena.row;  // of the final rows, then of every layer's input
-  const double head = bytes_of(logit_elements(arena.tokens, model.vocabulary), element) + bytes_of(arena.tokens, 8);
+  const double head =
+      bytes_of(logit_elements(arena.tokens, model.vocabulary, shape.gpu), element) + bytes_of(arena.tokens, 8);
   const double backward = bytes_of(gradient_row + arena.scratch, element);
   return {.weights = bytes_of(flat, 4 + copy),
           .gradients = bytes_of(flat, 4),

@@ -264,4 +264,18 @@ TEST(Model, ShowsALossThatIsNotANumber) {
   EXPECT_TRUE(std::isnan(model.forward_backward(batch.tokens(), 1)));
 }
 
+TEST(Model, NamesTheFirstTensorThatIsNotFinite) {
+  const Stack stack = stacks().front();
+  const Batch batch(1, 9, stack.config.vocabulary, 1);
+  const auto found_with = [&](const char* parameter, float value) {
+    Model model(stack.config, DType::f32);
+    model.parameters().initialise(1);
+    if (parameter != nullptr) model.parameters().at(parameter).weight.as<float>()[0] = value;
+    return model.find_nonfinite(batch.tokens(), 1);
+  };
+  EXPECT_EQ(found_with(nullptr, 0), "");
+  EXPECT_EQ(found_with("layers.0.mixer.qkv.weight", std::nanf("")), "layers.0.mixer.qkv.weight");
+  EXPECT_EQ(found_with("layers.0.ffn_norm.weight", 3e38F), "layers.0.ffn's output");
+}
+
 }  // namespace hyscale::model::tests
