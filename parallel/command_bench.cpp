@@ -7,15 +7,14 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "core/kernels/instruction_set.h"
 #include "parallel/commands.h"
 #include "parallel/device.h"
 #include "parallel/execution.h"
-#include "parallel/gemm_yardstick.h"
 #include "parallel/mesh.h"
 #include "parallel/micro_batch.h"
 #include "parallel/threads.h"
 #include "parallel/train_bench.h"
+#include "parallel/train_bench_text.h"
 
 namespace hyscale::parallel {
 namespace {
@@ -40,49 +39,6 @@ TrainBenchPlan resolve(const BenchOptions& options, const spec::RunConfig& confi
   return plan;
 }
 
-nlohmann::ordered_json to_json(const TrainBench& b, const TrainBenchPlan& plan, const ThreadPlan& threads) {
-  return {{"cpu", cpu_model()},
-          {"threads", threads.threads},
-          {"placement", threads.how},
-          {"kernels", kernels::instruction_set()},
-          {"gemm_library", GemmYardstick::library_name()},
-          {"parameters", b.parameters},
-          {"batch_sequences", plan.batch_sequences},
-          {"micro_batch", plan.micro_batch},
-          {"steps", plan.steps},
-          {"step_ms",
-           {{"median", b.seconds() * 1e3},
-            {"p5", percentile(b.step_seconds, 0.05) * 1e3},
-            {"p95", percentile(b.step_seconds, 0.95) * 1e3}}},
-          {"tokens_per_second", b.tokens_per_second()},
-          {"with_head_gflops", b.rate() * 1e-9},
-          {"gemm_gflops", b.gemm_rate() * 1e-9},
-          {"own_gemm_gflops", percentile(b.own_gemm_rates, 0.5) * 1e-9},
-          {"share_of_gemm", b.share()},
-          {"state_bytes", b.state_bytes},
-          {"activation_bytes", b.activation_bytes},
-          {"peak_memory_bytes", b.peak_memory}};
-}
-
-std::string to_text(const TrainBench& b, const TrainBenchPlan& plan, const ThreadPlan& threads) {
-  const auto mib = [](int64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024.0); };
-  std::string text = fmt::format("{}, {}, kernels for {}\n", cpu_model(), threads.how, kernels::instruction_set());
-  text += fmt::format("{:.3g} parameters, {} sequences a step in micro-batches of {}\n",
-                      static_cast<double>(b.parameters), plan.batch_sequences, plan.micro_batch);
-  text += fmt::format("  step           {:>10.1f} ms   median of {} (p5 {:.1f}, p95 {:.1f})\n", b.seconds() * 1e3,
-                      plan.steps, percentile(b.step_seconds, 0.05) * 1e3, percentile(b.step_seconds, 0.95) * 1e3);
-  text += fmt::format("  tokens         {:>10.0f} /s\n", b.tokens_per_second());
-  text += fmt::format("  with_head      {:>10.1f} GFLOP/s\n", b.rate() * 1e-9);
-  const std::string library = GemmYardstick::library_name();
-  text += fmt::format("  matrix product {:>10.1f} GFLOP/s between the steps: {}{:.1f}\n", b.gemm_rate() * 1e-9,
-                      library.empty() ? "ours " : library + " or ours, which reaches ",
-                      percentile(b.own_gemm_rates, 0.5) * 1e-9);
-  text += fmt::format("  share          {:>10.1f} %\n", b.share() * 100);
-  text += fmt::format("  memory         {:>10.1f} MiB: weights and optimizer {:.1f}, activations {:.1f}\n",
-                      mib(b.peak_memory), mib(b.state_bytes), mib(b.activation_bytes));
-  return text;
-}
-
 void bench(const BenchOptions& options) {
   const spec::RunConfig config = spec::load_run_config(options.run_file, options.overrides);
   const WorkDevice device = open_device(options.device, config.train.precision, options.deterministic == "yes", 1);
@@ -92,7 +48,8 @@ void bench(const BenchOptions& options) {
   const TrainBench result = bench_train(
       config, plan, device, [&](int step) { line.show(fmt::format("step {} of {}", step, plan.warmup + plan.steps)); });
   line.clear();
-  fmt::print("{}", options.json ? to_json(result, plan, threads).dump(2) + "\n" : to_text(result, plan, threads));
+  fmt::print("{}", options.json ? to_json(result, plan, threads, device).dump(2) + "\n"
+                                : to_text(result, plan, threads, device));
 }
 
 void add_train(CLI::App& app) {
@@ -120,10 +77,16 @@ void add_train(CLI::App& app) {
   command->add_option("--deterministic", options->deterministic, "yes or no; the CPU is deterministic either way")
       ->check(CLI::IsMember({"yes", "no"}))
       ->capture_default_str();
+  command
+      ->add_option("--ceiling", options->plan.ceiling_seconds,
+                   "On a GPU: then multiply matrices for so many seconds, to tell the share of what they sustain")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("SECONDS");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Prints tokens/s and the with_head FLOP rate as a share of this machine's rate for plain matrix products,\n"
-      "measured in the same run on the same threads.\n"
+      "measured in the same run on the same threads. On a GPU: MFU, memory, clocks, power, and where a step's time "
+      "goes.\n"
       "Example: hybrid-worker bench train run.yaml --threads 1 --json");
   command->callback([options] { bench(*options); });
 }

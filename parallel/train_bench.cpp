@@ -56,8 +56,9 @@ class Bench {
     return now() - begin;
   }
   int64_t activation_bytes() { return static_cast<int64_t>(state_.model().activation_bytes()); }
-  int64_t state_bytes() {  // weights, gradients, two moments: f32 each
-    return state_.model().parameters().weights().numel() * int64_t{16};
+  int64_t state_bytes() {  // weights, gradients, two moments: f32 each; bf16 weights where the model computes in it
+    const model::ParameterTable& table = state_.model().parameters();
+    return table.weights().numel() * int64_t{16} + table.rounded().numel() * int64_t{2};
   }
 
  private:
@@ -70,6 +71,64 @@ class Bench {
   int64_t step_ = 0;
 };
 
+CpuBench time_on_cpu(Bench& bench, const TrainBenchPlan& plan, std::vector<double>& step_seconds,
+                     const std::function<void(int)>& done) {
+  CpuBench result;
+  const GemmYardstick yardstick;
+  for (int step = 0; step < plan.warmup + plan.steps; ++step) {
+    const double seconds = bench.step();
+    const GemmYardstick::Rates gemm = yardstick.measure();
+    if (step >= plan.warmup) {
+      step_seconds.push_back(seconds);
+      result.gemm_rates.push_back(gemm.best());
+      result.own_gemm_rates.push_back(gemm.ours);
+    }
+    done(step + 1);
+  }
+  return result;
+}
+
+/// While steps go on; a nvidia-smi that hangs is waited for in the end.
+GpuSensors sensors_at_work(Bench& bench, const std::string& bus) {
+  constexpr double kLongest = 10;  // seconds
+  const double begin = now();
+  SensorQuery query(bus);
+  while (!query.done() && now() - begin < kLongest) bench.step();
+  return query.answer();
+}
+
+double idle_share(const RecordingTime& time) { return time.span > 0 ? 1 - time.busy / time.span : 0; }
+
+int64_t widest_ffn(const spec::ModelConfig& model) {
+  int64_t width = 0;
+  for (const spec::BlockConfig& block : model.stack)
+    if (block.ffn) width = std::max(width, block.ffn->d_ff);
+  return width > 0 ? width : 4 * model.d_model;
+}
+
+GpuBench time_on_gpu(Bench& bench, const TrainBenchPlan& plan, DeviceContext& gpu, std::vector<double>& step_seconds,
+                     const std::function<void(int)>& done) {
+  constexpr int kLeastWarmup = 3;  // kernel by kernel, recorded, replayed
+  const int warmup = std::max(plan.warmup, kLeastWarmup);
+  for (int step = 0; step < warmup + plan.steps; ++step) {
+    if (step == warmup) gpu.time_recordings();
+    const double seconds = bench.step();
+    if (step >= warmup) step_seconds.push_back(seconds);
+    done(step + 1);
+  }
+  GpuBench result;
+  result.name = gpu.name();
+  result.facts = gpu.facts();
+  result.peak = dense_bf16_peak(result.name);
+  result.idle_share = idle_share(gpu.recording_time());
+  result.memory = gpu.memory_use();
+  result.sensors = sensors_at_work(bench, result.facts.bus);
+  gpu.time_operations();
+  bench.step();
+  result.operations = gpu.operation_times();
+  return result;
+}
+
 }  // namespace
 
 double percentile(std::vector<double> values, double p) {
@@ -80,32 +139,28 @@ double percentile(std::vector<double> values, double p) {
 }
 
 double TrainBench::seconds() const { return percentile(step_seconds, 0.5); }
-double TrainBench::gemm_rate() const { return percentile(gemm_rates, 0.5); }
+double CpuBench::gemm_rate() const { return percentile(gemm_rates, 0.5); }
 
 TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device,
                        const std::function<void(int)>& done) {
   const spec::Account account = spec::account(config.model);
   const int64_t tokens = plan.batch_sequences * config.model.context;
-  TrainBench result{.parameters = account.params.non_embedding,
-                    .tokens = tokens,
-                    .flops = account.train_flops_per_token.with_head * static_cast<double>(tokens),
-                    .step_seconds = {},
-                    .gemm_rates = {},
-                    .own_gemm_rates = {}};
-  Bench bench(config, plan, device);
-  const GemmYardstick yardstick;
-  for (int step = 0; step < plan.warmup + plan.steps; ++step) {
-    const double seconds = bench.step();
-    const GemmYardstick::Rates gemm = yardstick.measure();
-    if (step >= plan.warmup) {
-      result.step_seconds.push_back(seconds);
-      result.gemm_rates.push_back(gemm.best());
-      result.own_gemm_rates.push_back(gemm.ours);
-    }
-    done(step + 1);
+  TrainBench result;
+  result.parameters = account.params.non_embedding;
+  result.tokens = tokens;
+  result.flops = account.train_flops_per_token.with_head * static_cast<double>(tokens);
+  {
+    Bench bench(config, plan, device);
+    if (device.gpu != nullptr)
+      result.gpu = time_on_gpu(bench, plan, *device.gpu, result.step_seconds, done);
+    else
+      result.cpu = time_on_cpu(bench, plan, result.step_seconds, done);
+    result.activation_bytes = bench.activation_bytes();
+    result.state_bytes = bench.state_bytes();
   }
-  result.activation_bytes = bench.activation_bytes();
-  result.state_bytes = bench.state_bytes();
+  if (result.gpu && plan.ceiling_seconds > 0)
+    result.gpu->sustained_rate =
+        sustained_gemm_rate(*device.gpu, tokens, config.model.d_model, widest_ffn(config.model), plan.ceiling_seconds);
   result.peak_memory = peak_memory_bytes();
   return result;
 }

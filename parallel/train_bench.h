@@ -2,11 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/spec/run_config.h"
 #include "parallel/device.h"
+#include "parallel/gpu_sensors.h"
+#include "parallel/gpu_yardstick.h"
 
 namespace hyscale::parallel {
 
@@ -16,6 +19,26 @@ struct TrainBenchPlan {
   int64_t micro_batch = 1;      // sequences of one forward pass
   int steps = 10;               // timed
   int warmup = 2;               // before them, not timed
+  double ceiling_seconds = 0;   // GPU: spent behind the steps on measuring what plain products sustain; 0: not asked
+};
+
+/// Only of a CPU. FLOP/s, one measurement after each step.
+struct CpuBench {
+  std::vector<double> gemm_rates;      // the library's or ours, whichever is faster
+  std::vector<double> own_gemm_rates;  // ours
+  double gemm_rate() const;            // median
+};
+
+/// Only of a GPU.
+struct GpuBench {
+  std::string name;
+  DeviceFacts facts;
+  std::optional<DensePeak> peak;  // none for an unknown GPU
+  double sustained_rate = 0;      // FLOP/s of plain products; 0: not measured
+  GpuSensors sensors;             // while steps run, behind the timed ones
+  MemoryUse memory;
+  double idle_share = 0;                  // of the timed steps: the time outside recorded work
+  std::vector<OperationTime> operations;  // of one step more, enqueued operation by operation
 };
 
 struct TrainBench {
@@ -23,24 +46,22 @@ struct TrainBench {
   int64_t tokens = 0;                // of one step
   double flops = 0;                  // with_head, of one step
   std::vector<double> step_seconds;  // in the order they were measured
-  std::vector<double>
-      gemm_rates;  // FLOP/s, one measurement after each step: the library's or ours, whichever is faster
-  std::vector<double> own_gemm_rates;  // ours
-  int64_t activation_bytes = 0;        // reserved for one micro-batch
-  int64_t state_bytes = 0;             // weights, gradients and AdamW's moments
-  int64_t peak_memory = 0;             // of the process, bytes
+  int64_t activation_bytes = 0;      // reserved for one micro-batch
+  int64_t state_bytes = 0;           // weights, gradients and AdamW's moments
+  int64_t peak_memory = 0;           // of the process, bytes
+  std::optional<CpuBench> cpu;       // one of both
+  std::optional<GpuBench> gpu;
 
   double seconds() const;  // median of a step
   double tokens_per_second() const { return static_cast<double>(tokens) / seconds(); }
   double rate() const { return flops / seconds(); }  // with_head FLOP/s
-  double gemm_rate() const;                          // median, FLOP/s
-  double share() const { return rate() / gemm_rate(); }
 };
 
-/// Trains on random tokens (with data.cross_document: false in documents of a quarter of the context on average), on
-/// the OpenMP threads of this process. After each step it measures what this machine gives to plain matrix products
-/// (GemmYardstick), so that both figures see the same clocks and the same neighbours. `done(step)` is called after each
-/// step, warm-up included.
+/// Trains on random tokens (with data.cross_document: false in documents of a quarter of the context on average).
+/// On the CPU, on the OpenMP threads of this process, it measures after each step what this machine gives to plain
+/// matrix products (GemmYardstick), so that both figures see the same clocks and the same neighbours. On a GPU the
+/// timed steps stand alone; sensors are read while further ones run, then one step is timed operation by operation.
+/// `done(step)` is called after each step, warm-up included.
 TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device,
                        const std::function<void(int)>& done);
 

@@ -35,11 +35,12 @@ struct MemoryUse {
   size_t peak = 0;
 };
 
-/// What a device and its software are, as far as they say; empty on the CPU.
+/// What a device and its software are, as far as they say, and how it was opened; strings empty on the CPU.
 struct DeviceFacts {
   std::string runtime;  // "CUDA 13.0", what the program was built and runs with
   std::string driver;   // the newest CUDA that the driver serves: "13.1"
   std::string bus;      // "0000:19:00.0", what nvidia-smi knows it by
+  bool deterministic = true;
 };
 
 /// How long a device was at work on recordings, of the time between the begin of the first and the end of the last.

@@ -166,7 +166,10 @@ DeviceFacts CudaContext::facts() const {
   check_cuda(cudaDriverGetVersion(&driver), "asking for the driver's version");
   std::array<char, 32> bus{};
   check_cuda(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), options_.index), "asking for the bus");
-  return {.runtime = "CUDA " + version_text(runtime), .driver = version_text(driver), .bus = bus.data()};
+  return {.runtime = "CUDA " + version_text(runtime),
+          .driver = version_text(driver),
+          .bus = bus.data(),
+          .deterministic = options_.deterministic};
 }
 
 void CudaContext::upload(const Tensor& to, const void* host) {
