@@ -68,8 +68,8 @@ void run_recurrence(const SsdShape& s, const SsdInputs& in, const View<T, 2>& y,
 
 SsdSaved ssd_forward(const SsdShape& shape, const SsdInputs& in, const Tensor& y, const Tensor& final_state,
                      const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::ssd_forward(shape, in, y, final_state, exec);
   check(shape, in, y);
+  if (exec.device == Device::cuda) return cuda::ssd_forward(shape, in, y, final_state, exec);
   SsdSaved saved;
   with_real(in.x.dtype(), [&](auto real) {
     using T = decltype(real);
@@ -84,12 +84,12 @@ SsdSaved ssd_forward(const SsdShape& shape, const SsdInputs& in, const Tensor& y
 
 void ssd_backward(const SsdShape& shape, const SsdInputs& in, const SsdSaved& saved, const Tensor& dy,
                   const SsdGradients& gradients, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::ssd_backward(shape, in, saved, dy, gradients, exec);
   check(shape, in, dy);
   expect_shape("SSD dx", gradients.x, in.x.shape());
   expect_shape("SSD db", gradients.b, in.b.shape());
   expect_shape("SSD dc", gradients.c, in.c.shape());
   expect_shape("SSD ddt_raw", gradients.dt_raw, in.dt_raw.shape());
+  if (exec.device == Device::cuda) return cuda::ssd_backward(shape, in, saved, dy, gradients, exec);
   with_real(in.x.dtype(),
             [&](auto real) { scan_backward<decltype(real)>(shape, in, saved, dy, gradients, *exec.arena); });
 }
