@@ -138,6 +138,9 @@ std::vector<SsdCase> cases() {
       {.what = "large_state", .shape = shape(1, 70, 2, 16, 1, 256)},
       {.what = "unaligned_rows", .shape = shape(1, 140, 2, 64, 1, 64), .before = 3, .pad = 2},
       {.what = "many_heads", .shape = shape(1, 40, 70, 64, 1, 64)},
+      // so many chunks that a block of threads takes several heads
+      {.what = "heads_in_turn", .shape = shape(66, 130, 4, 64, 1, 64), .states = true},
+      {.what = "wide_heads_in_turn", .shape = shape(66, 130, 3, 128, 1, 128)},
       {.what = "spiky", .shape = shape(1, 600, 4, 64, 1, 128), .memory = Memory::spiky},
       {.what = "spiky_wide", .shape = shape(2, 300, 2, 128, 1, 128), .memory = Memory::spiky},
       {.what = "long_memory", .shape = shape(1, 1000, 4, 64, 1, 64), .memory = Memory::long_, .states = true},
