@@ -39,7 +39,7 @@ def _mixer(block, d_model):
         return _mamba2(block)
     norm = block.get("norm", "group") == "group"
     branches = [_mamba2(b, norm) if b["kind"] == "mamba2" else _attention(b, d_model) for b in block["branches"]]
-    return {"kind": "hybrid", "branches": branches, "norm": norm, "subtract": block.get("fusion", "subtract") == "subtract"}
+    return {"kind": "hybrid", "branches": branches, "norm": norm, "fusion": block.get("fusion", "subtract")}
 
 
 def _width(ffn):

@@ -20,6 +20,7 @@ CHOICE = SimpleNamespace(
     attention="library",  # scaled_dot_product_attention; blocked: products and softmax over blocks of queries
     chunk=64,             # of the scan; 0: what the run says
     loss="whole",         # pieces: logits of 1024 tokens at a time
+    stream=torch.float32,  # of the residual stream; torch_gpu.py: bf16
 )
 
 
@@ -138,6 +139,11 @@ def ssd(x, dt, a, b, c, chunk):
     return (inside + outside).reshape(n, length, heads, dim)
 
 
+def scan(x, dt, dt_bias, a_log, b, c, d, chunk):
+    """ssd of softplus(dt + dt_bias), with the skip d · x. torch_gpu.py puts a fused kernel in its place."""
+    return ssd(x, F.softplus(dt + dt_bias), -a_log.exp(), b, c, chunk) + d[:, None] * x
+
+
 def carried(local, whole, per, dim):
     """States at each chunk's start: a walk over the chunks. local [n, chunks, groups, state, per·dim], whole [n, chunks, heads]."""
     n, chunks, groups, state, _ = local.shape
@@ -192,7 +198,7 @@ class Mamba2(nn.Module):
         value = value.reshape(n, length, self.heads, self.spec.head_dim)
         b, c = (t.reshape(n, length, self.spec.groups, self.spec.d_state) for t in (b, c))
         chunk = min(CHOICE.chunk or self.spec.chunk, length)
-        y = ssd(value, F.softplus(dt + self.dt_bias), -self.a_log.exp(), b, c, chunk) + self.d[:, None] * value
+        y = scan(value, dt, self.dt_bias, self.a_log, b, c, self.d, chunk)
         y = y.reshape(n, length, self.width) * F.silu(z)
         if not self.spec.gated_norm:
             return y
@@ -205,25 +211,31 @@ class Mamba2(nn.Module):
 class Projected(nn.Module):
     """A branch, a norm over its values where a hybrid asks for one, its out-projection."""
 
-    def __init__(self, spec, d_model, context, shrink, norm=False):
+    def __init__(self, spec, d_model, context, shrink, norm=False, projected=True):
         super().__init__()
         self.branch = (Attention if spec["kind"] == "attention" else Mamba2)(spec, d_model, context)
         self.norm = RmsNorm(self.branch.width) if norm and spec["kind"] == "attention" else None
-        self.out = matrix(d_model, self.branch.width, shrink)
+        self.out = matrix(d_model, self.branch.width, shrink) if projected else None
 
     def forward(self, x):
         value = self.branch(x)
-        return F.linear(value if self.norm is None else self.norm(value), self.out)
+        value = value if self.norm is None else self.norm(value)
+        return value if self.out is None else F.linear(value, self.out)
 
 
 class Hybrid(nn.Module):
     def __init__(self, spec, d_model, context, shrink):
         super().__init__()
-        self.first, self.second = (Projected(b, d_model, context, shrink, spec["norm"]) for b in spec["branches"])
-        self.subtract = spec["subtract"]
+        self.fusion = spec["fusion"]
+        apart = self.fusion != "concat"
+        self.first, self.second = (Projected(b, d_model, context, shrink, spec["norm"], apart) for b in spec["branches"])
+        if not apart:
+            self.out = matrix(d_model, self.first.branch.width + self.second.branch.width, shrink)
 
     def forward(self, x):
-        return self.first(x) - self.second(x) if self.subtract else self.first(x) + self.second(x)
+        if self.fusion == "concat":
+            return F.linear(torch.cat([self.first(x), self.second(x)], -1), self.out)
+        return self.first(x) - self.second(x) if self.fusion == "subtract" else self.first(x) + self.second(x)
 
 
 class FeedForward(nn.Module):
@@ -254,7 +266,7 @@ class Model(nn.Module):
         self.final_norm = RmsNorm(d_model, epsilon)
 
     def forward(self, inputs, targets):
-        x = F.embedding(inputs, self.embedding)
+        x = F.embedding(inputs, self.embedding).to(CHOICE.stream)
         for norm, layer in zip(self.parts[::2], self.parts[1::2]):
             x = x + layer(norm(x))
         x, targets = self.final_norm(x).flatten(0, 1), targets.flatten()
