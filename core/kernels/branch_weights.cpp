@@ -17,10 +17,10 @@ static int64_t columns_of(const char* what, const Tensor& logits, int64_t tokens
 }
 
 void branch_weights(const BranchWeightsArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::branch_weights(args, exec);
   const int64_t tokens = args.weights.extent(0);
   expect_shape("branch_weights weights", args.weights, {tokens, 2});
   const bool alone = columns_of("branch_weights logits", args.logits, tokens) == 1;
+  if (exec.device == Device::cuda) return cuda::branch_weights(args, exec);
   with_real(args.weights.dtype(), [&]<class T>(T) {
     const auto weights = args.weights.view<T, 2>(), logits = args.logits.view<T, 2>();
     const auto sigmoid = [](T x) { return 1 / (1 + std::exp(-x)); };
@@ -34,11 +34,11 @@ void branch_weights(const BranchWeightsArgs& args, const Exec& exec) {
 }
 
 void branch_weights_backward(const BranchWeightsBackwardArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::branch_weights_backward(args, exec);
   const int64_t tokens = args.weights.extent(0);
   expect_shape("branch_weights weights", args.weights, {tokens, 2});
   expect_shape("branch_weights dweights", args.dweights, {tokens, 2});
   const bool alone = columns_of("branch_weights dlogits", args.dlogits, tokens) == 1;
+  if (exec.device == Device::cuda) return cuda::branch_weights_backward(args, exec);
   with_real(args.weights.dtype(), [&]<class T>(T) {
     const auto weights = args.weights.view<T, 2>(), dweights = args.dweights.view<T, 2>(),
                dlogits = args.dlogits.view<T, 2>();
@@ -65,9 +65,9 @@ T exponential(const View<T, 2>& vectors, int64_t first) {
 }  // namespace
 
 void diff_lambda(const DiffLambdaArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::diff_lambda(args, exec);
   expect_shape("diff_lambda lambda", args.lambda, {1, 1});
   expect_shape("diff_lambda vectors", args.vectors, {4, args.vectors.extent(1)});
+  if (exec.device == Device::cuda) return cuda::diff_lambda(args, exec);
   with_real(args.lambda.dtype(), [&]<class T>(T) {
     const auto vectors = args.vectors.view<T, 2>();
     args.lambda.view<T, 2>()(0, 0) = exponential(vectors, 0) - exponential(vectors, 2) + static_cast<T>(args.initial);
@@ -75,10 +75,10 @@ void diff_lambda(const DiffLambdaArgs& args, const Exec& exec) {
 }
 
 void diff_lambda_backward(const DiffLambdaBackwardArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::diff_lambda_backward(args, exec);
   expect_shape("diff_lambda dlambda", args.dlambda, {1, 1});
   expect_shape("diff_lambda vectors", args.vectors, {4, args.vectors.extent(1)});
   expect_shape("diff_lambda dvectors", args.dvectors, args.vectors.shape());
+  if (exec.device == Device::cuda) return cuda::diff_lambda_backward(args, exec);
   with_real(args.dlambda.dtype(), [&]<class T>(T) {
     const auto vectors = args.vectors.view<T, 2>(), dvectors = args.dvectors.view<T, 2>();
     const T dlambda = args.dlambda.view<T, 2>()(0, 0);

@@ -33,9 +33,9 @@ void with_float(const Tensor& tensor, F&& fn) {
 }  // namespace
 
 void cast(const CastArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::cast(args, exec);
   expect_shape("cast out", args.out, args.x.shape());
   if (!args.x.is_dense() || !args.out.is_dense()) throw ShapeError("cast needs dense tensors");
+  if (exec.device == Device::cuda) return cuda::cast(args, exec);
   with_float(args.x, [&](const auto* x) {
     with_float(args.out, [&](auto* out) {
       parallel_for(args.x.numel(), kGrain, [&](int64_t begin, int64_t end) {

@@ -9,10 +9,13 @@
 
 namespace hyscale::kernels {
 
-static void check_contract(const Tensor& rows, const Tensor& tokens, const Tensor& weight) {
-  if (rows.rank() != 2 || weight.rank() != 2 || rows.extent(1) != weight.extent(1) || rows.dtype() != weight.dtype())
+static void check_shapes(const Tensor& rows, const Tensor& tokens, const Tensor& weight) {
+  if (rows.rank() != 2 || weight.rank() != 2 || rows.extent(1) != weight.extent(1))
     throw ShapeError(fmt::format("embedding: rows are {}, the table is {}", rows.describe(), weight.describe()));
   expect_shape("embedding tokens", tokens, {rows.extent(0)});
+}
+
+static void check_values(const Tensor& tokens, const Tensor& weight) {
   const auto ids = tokens.view<const int32_t, 1>();
   for (int64_t t = 0; t < ids.extent(0); ++t)
     if (ids(t) < 0 || ids(t) >= weight.extent(0))
@@ -20,8 +23,9 @@ static void check_contract(const Tensor& rows, const Tensor& tokens, const Tenso
 }
 
 void embedding(const EmbeddingArgs& args, const Exec& exec) {
+  check_shapes(args.out, args.tokens, args.weight);
   if (exec.device == Device::cuda) return cuda::embedding(args, exec);
-  check_contract(args.out, args.tokens, args.weight);
+  check_values(args.tokens, args.weight);
   const auto ids = args.tokens.view<const int32_t, 1>();
   with_real(args.out.dtype(), [&]<class T>(T) {
     const auto out = args.out.view<T, 2>();
@@ -34,8 +38,9 @@ void embedding(const EmbeddingArgs& args, const Exec& exec) {
 
 // Tasks share out the channels, so that no two write the same element.
 void embedding_backward(const EmbeddingBackwardArgs& args, const Exec& exec) {
+  check_shapes(args.dout, args.tokens, args.dweight);
   if (exec.device == Device::cuda) return cuda::embedding_backward(args, exec);
-  check_contract(args.dout, args.tokens, args.dweight);
+  check_values(args.tokens, args.dweight);
   const auto ids = args.tokens.view<const int32_t, 1>();
   with_real(args.dout.dtype(), [&]<class T>(T) {
     const auto dout = args.dout.view<T, 2>();

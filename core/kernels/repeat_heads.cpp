@@ -36,8 +36,8 @@ void for_each_repeat(const Heads& heads, const View<T, 2>& few, const View<T, 2>
 }  // namespace
 
 void repeat_heads(const RepeatHeadsArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::repeat_heads(args, exec);
   const Heads heads = heads_of(args.x, args.out, args.kv_heads);
+  if (exec.device == Device::cuda) return cuda::repeat_heads(args, exec);
   with_real(args.out.dtype(), [&]<class T>(T) {
     for_each_repeat(heads, args.x.view<T, 2>(), args.out.view<T, 2>(),
                     [&](const T* from, T* to, bool) { std::copy(from, from + heads.dim, to); });
@@ -45,8 +45,8 @@ void repeat_heads(const RepeatHeadsArgs& args, const Exec& exec) {
 }
 
 void sum_heads(const SumHeadsArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::sum_heads(args, exec);
   const Heads heads = heads_of(args.dx, args.dout, args.kv_heads);
+  if (exec.device == Device::cuda) return cuda::sum_heads(args, exec);
   with_real(args.dout.dtype(), [&]<class T>(T) {
     for_each_repeat(heads, args.dx.view<T, 2>(), args.dout.view<T, 2>(), [&](T* to, const T* from, bool first) {
       for (int64_t i = 0; i < heads.dim; ++i) to[i] = first ? from[i] : to[i] + from[i];

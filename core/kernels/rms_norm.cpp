@@ -19,7 +19,6 @@ static void forward_row(T* out, T& rstd, const T* h, const T* weight, int64_t ch
 }
 
 void rms_norm(const RmsNormArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::rms_norm(args, exec);
   const int64_t tokens = args.x.extent(0), channels = args.x.extent(1);
   expect_shape("rms_norm out", args.out, {tokens, channels});
   expect_shape("rms_norm rstd", args.rstd, {tokens});
@@ -27,6 +26,7 @@ void rms_norm(const RmsNormArgs& args, const Exec& exec) {
   const bool adds = !args.delta.empty();
   if (adds) expect_shape("rms_norm delta", args.delta, {tokens, channels});
   if (adds) expect_shape("rms_norm sum", args.sum, {tokens, channels});
+  if (exec.device == Device::cuda) return cuda::rms_norm(args, exec);
   with_real(args.x.dtype(), [&]<class T>(T) {
     const auto x = args.x.view<T, 2>(), out = args.out.view<T, 2>();
     const auto delta = adds ? args.delta.view<T, 2>() : x, sum = adds ? args.sum.view<T, 2>() : x;
@@ -61,13 +61,13 @@ static void backward_row(T* dx, T* dweight, const T* dout, const T* h, T rstd, c
 }
 
 void rms_norm_backward(const RmsNormBackwardArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::rms_norm_backward(args, exec);
   const int64_t tokens = args.x.extent(0), channels = args.x.extent(1);
   expect_shape("rms_norm dx", args.dx, {tokens, channels});
   expect_shape("rms_norm dout", args.dout, {tokens, channels});
   expect_shape("rms_norm rstd", args.rstd, {tokens});
   expect_shape("rms_norm weight", args.weight, {channels});
   expect_shape("rms_norm dweight", args.dweight, {channels});
+  if (exec.device == Device::cuda) return cuda::rms_norm_backward(args, exec);
   const Arena::Scope scratch(*exec.arena);
   const int64_t tasks = (tokens + kTokensPerTask - 1) / kTokensPerTask;
   const Tensor partial = exec.arena->zeroed(args.x.dtype(), {tasks, channels});

@@ -10,13 +10,13 @@
 namespace hyscale::kernels {
 
 void rope(const RopeArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::rope(args, exec);
   const int64_t tokens = args.x.extent(0), heads = args.x.extent(1), pairs = args.cos.extent(1);
   expect_shape("rope sin", args.sin, args.cos.shape());
   if (2 * pairs > args.x.extent(2))
     throw ShapeError(fmt::format("rope: {} pairs of channels do not fit into {}", pairs, args.x.describe()));
   if (args.length < 1 || args.length > args.cos.extent(0))
     throw ShapeError(fmt::format("rope: sequences of {} tokens, tables for {}", args.length, args.cos.extent(0)));
+  if (exec.device == Device::cuda) return cuda::rope(args, exec);
   with_real(args.x.dtype(), [&]<class T>(T) {
     const auto x = args.x.view<T, 3>();
     const auto cos = args.cos.view<T, 2>(), sin = args.sin.view<T, 2>();

@@ -26,10 +26,10 @@ static T of_row(Factor kind, const View<T, 2>& factor, int64_t token) {
 }
 
 void scale_rows(const ScaleRowsArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::scale_rows(args, exec);
   const int64_t tokens = args.out.extent(0), channels = args.out.extent(1);
   expect_shape("scale_rows x", args.x, {tokens, channels});
   const Factor kind = kind_of(args.factor, tokens, channels);
+  if (exec.device == Device::cuda) return cuda::scale_rows(args, exec);
   with_real(args.out.dtype(), [&]<class T>(T) {
     const auto out = args.out.view<T, 2>(), x = args.x.view<T, 2>();
     const auto factor = kind == Factor::none ? View<T, 2>{} : args.factor.view<T, 2>();
@@ -68,7 +68,6 @@ T backward_row(T* dx, T* sum, const T* dout, const T* x, const T* of_channel, T 
 }  // namespace
 
 void scale_rows_backward(const ScaleRowsBackwardArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::scale_rows_backward(args, exec);
   const int64_t tokens = args.dout.extent(0), channels = args.dout.extent(1);
   expect_shape("scale_rows dx", args.dx, {tokens, channels});
   const Factor kind = kind_of(args.factor, tokens, channels);
@@ -76,6 +75,7 @@ void scale_rows_backward(const ScaleRowsBackwardArgs& args, const Exec& exec) {
     expect_shape("scale_rows x", args.x, {tokens, channels});
     expect_shape("scale_rows dfactor", args.dfactor, args.factor.shape());
   }
+  if (exec.device == Device::cuda) return cuda::scale_rows_backward(args, exec);
   const Arena::Scope scratch(*exec.arena);
   const int64_t tasks = (tokens + kTokensPerTask - 1) / kTokensPerTask;
   const bool summed = kind == Factor::per_channel || kind == Factor::one;  // over tokens

@@ -9,9 +9,9 @@ namespace hyscale::kernels {
 static constexpr int64_t kTokensPerTask = 64;
 
 void swiglu(const SwigluArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::swiglu(args, exec);
   const int64_t tokens = args.out.extent(0), d_ff = args.out.extent(1);
   expect_shape("swiglu gate_up", args.gate_up, {tokens, 2 * d_ff});
+  if (exec.device == Device::cuda) return cuda::swiglu(args, exec);
   with_real(args.out.dtype(), [&]<class T>(T) {
     const auto out = args.out.view<T, 2>(), gate_up = args.gate_up.view<T, 2>();
     parallel_for(tokens, kTokensPerTask, [&](int64_t begin, int64_t end) {
@@ -28,10 +28,10 @@ void swiglu(const SwigluArgs& args, const Exec& exec) {
 }
 
 void swiglu_backward(const SwigluBackwardArgs& args, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::swiglu_backward(args, exec);
   const int64_t tokens = args.dout.extent(0), d_ff = args.dout.extent(1);
   expect_shape("swiglu gate_up", args.gate_up, {tokens, 2 * d_ff});
   expect_shape("swiglu dgate_up", args.dgate_up, {tokens, 2 * d_ff});
+  if (exec.device == Device::cuda) return cuda::swiglu_backward(args, exec);
   with_real(args.dout.dtype(), [&]<class T>(T) {
     const auto dout = args.dout.view<T, 2>(), gate_up = args.gate_up.view<T, 2>(),
                dgate_up = args.dgate_up.view<T, 2>();
