@@ -318,6 +318,12 @@ void Twin::check_guards() const {
   }
 }
 
+std::vector<double> Twin::gpu_values(TwinTensor tensor) const {
+  return ran_ ? entries_.at(tensor.index)->gpu_values() : std::vector<double>();
+}
+
+std::vector<double> Twin::cpu_values(TwinTensor tensor) const { return entries_.at(tensor.index)->cpu_values(); }
+
 void Twin::expect_close(const Tolerances& tolerances) const {
   for (size_t e = 0; e < entries_.size(); ++e)
     if (entries_[e]->role != Role::input) expect_close(TwinTensor{e}, tolerances);

@@ -101,6 +101,10 @@ class Twin {
   void expect_close(const Tolerances& tolerances) const;
   void expect_close(TwinTensor tensor, const Tolerances& tolerances) const;
 
+  /// Row-major, after a run; for what no tolerance can say.
+  std::vector<double> gpu_values(TwinTensor tensor) const;
+  std::vector<double> cpu_values(TwinTensor tensor) const;
+
   DType dtype() const { return dtype_; }
 
  private:
