@@ -47,7 +47,7 @@ __device__ void store_normed(const Forward<T>& a, int64_t t, int64_t c, const fl
   store_pack(a.out[t] + c, result);
 }
 
-template <class T, int N, int kRowThreads, int kPacks>
+template <class T, int N, int kRowThreads, int kPacks, bool kRest>
 __global__ void __launch_bounds__(kThreads) forward_kernel(Forward<T> a) {
   constexpr int kStep = kRowThreads * N;
   const int64_t t = static_cast<int64_t>(blockIdx.x) * (kThreads / kRowThreads) + threadIdx.x / kRowThreads;
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(Forward<T> a) {
       if (adds) store_pack(a.sum[t] + c, h[p]);
       sum += squares(h[p]);
     }
-  for (int64_t c = begin + kPacks * kStep; c < a.channels; c += kStep) {
+  for (int64_t c = begin + kPacks * kStep; kRest && c < a.channels; c += kStep) {
     float more[N];
     load_h(more, load_pack<N>(a.x[t] + c), adds ? load_pack<N>(a.delta[t] + c) : Pack<T, N>{}, adds);
     if (adds) store_pack(a.sum[t] + c, more);
@@ -81,7 +81,7 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(Forward<T> a) {
 #pragma unroll
   for (int p = 0; p < kPacks; ++p)
     if (const int64_t c = begin + p * kStep; c < a.channels) store_normed(a, t, c, h[p], rstd);
-  for (int64_t c = begin + kPacks * kStep; c < a.channels; c += kStep) {
+  for (int64_t c = begin + kPacks * kStep; kRest && c < a.channels; c += kStep) {
     float more[N];
     load_h(more, load_pack<N>((adds ? static_cast<const T*>(a.sum[t]) : a.x[t]) + c), Pack<T, N>{}, false);
     store_normed(a, t, c, more, rstd);
@@ -98,40 +98,59 @@ struct Backward {
   bool accumulate;
 };
 
+// As loaded: a pack taken apart would fill twice the registers while it waits.
+template <class T, int N>
+using Word = std::conditional_t<N * sizeof(T) == 16, uint4, T>;
+
 template <class T, int N>
 struct BackwardPack {
-  Pack<T, N> dout, h, dx;
+  Word<T, N> dout, h, dx;
 };
 
-template <int N, class T>
+template <class T, int N>
+__device__ Word<T, N> load_word(const T* from) {
+  return *reinterpret_cast<const Word<T, N>*>(from);
+}
+
+template <class T, int N>
 __device__ void load_backward(BackwardPack<T, N>& pack, const Backward<T>& a, int64_t t, int64_t c) {
-  pack.dout = load_pack<N>(a.dout[t] + c);
-  pack.h = load_pack<N>(a.x[t] + c);
-  if (a.accumulate) pack.dx = load_pack<N>(a.dx[t] + c);
+  pack.dout = load_word<T, N>(a.dout[t] + c);
+  pack.h = load_word<T, N>(a.x[t] + c);
+  if (a.accumulate) pack.dx = load_word<T, N>(a.dx[t] + c);
+}
+
+template <class T, int N>
+__device__ void unpack(float (&to)[N], const Word<T, N>& word) {
+  const auto pack = *reinterpret_cast<const Pack<T, N>*>(&word);
+#pragma unroll
+  for (int i = 0; i < N; ++i) to[i] = to_f32(pack.v[i]);
 }
 
 // Σ dout · weight · h
-template <int N, class T>
+template <class T, int N>
 __device__ float along(const BackwardPack<T, N>& pack, const float* weight) {
-  float w[N], sum = 0;
+  float w[N], d[N], h[N], sum = 0;
   load_floats(w, weight);
+  unpack<T, N>(d, pack.dout);
+  unpack<T, N>(h, pack.h);
 #pragma unroll
-  for (int i = 0; i < N; ++i) sum += to_f32(pack.dout.v[i]) * w[i] * to_f32(pack.h.v[i]);
+  for (int i = 0; i < N; ++i) sum += d[i] * w[i] * h[i];
   return sum;
 }
 
 // With g = dout · weight and n = h · rstd:  dh = rstd · (g - n · mean(g · n)),  back = rstd³ · mean(g · h).
-template <int N, class T>
+template <class T, int N>
 __device__ void store_backward(const Backward<T>& a, int64_t t, int64_t c, const BackwardPack<T, N>& pack, float rstd,
                                float back, float (&dweight)[N]) {
-  float w[N], result[N];
+  float w[N], d[N], h[N], result[N] = {};
   load_floats(w, a.weight + c);
+  unpack<T, N>(d, pack.dout);
+  unpack<T, N>(h, pack.h);
+  if (a.accumulate) unpack<T, N>(result, pack.dx);
 #pragma unroll
   for (int i = 0; i < N; ++i) {
-    const float d = to_f32(pack.dout.v[i]), h = to_f32(pack.h.v[i]);
-    result[i] = d * w[i] * rstd - h * back;
-    if (a.accumulate) result[i] += to_f32(pack.dx.v[i]);
-    dweight[i] += d * h * rstd;
+    result[i] += d[i] * w[i] * rstd - h[i] * back;
+    dweight[i] += d[i] * h[i] * rstd;
   }
   store_pack(a.dx[t] + c, result);
 }
@@ -154,9 +173,13 @@ __device__ void store_parts_of_warps(float* parts, const float (&dweight)[kPacks
   for (int64_t c = threadIdx.x; c < channels; c += kThreads) parts[c] = sums[c];
 }
 
+// Of backward, at once on a multiprocessor: as many as their registers allow.
+template <int kPacks>
+constexpr int kResident = kPacks == 1 ? 3 : 4 / kPacks;
+
 // Rows t, t + gridDim.x · (rows of a block) …; the next row is on its way while this one is summed.
-template <class T, int N, int kRowThreads, int kPacks>
-__global__ void __launch_bounds__(kThreads, 4 / kPacks) backward_kernel(Backward<T> a) {
+template <class T, int N, int kRowThreads, int kPacks, bool kRest>
+__global__ void __launch_bounds__(kThreads, kResident<kPacks>) backward_kernel(Backward<T> a) {
   constexpr int kStep = kRowThreads * N, kRows = kThreads / kRowThreads;
   const int64_t begin = (threadIdx.x % kRowThreads) * N, rest = begin + kPacks * kStep;
   const int64_t first = static_cast<int64_t>(blockIdx.x) * kRows + threadIdx.x / kRowThreads;
@@ -180,7 +203,7 @@ __global__ void __launch_bounds__(kThreads, 4 / kPacks) backward_kernel(Backward
     }
     const float rstd = a.rstd[t];
     if (const int64_t after = t + static_cast<int64_t>(gridDim.x) * kRows; after < a.tokens) load_row(after);
-    for (int64_t c = rest; c < a.channels; c += kStep) {
+    for (int64_t c = rest; kRest && c < a.channels; c += kStep) {
       BackwardPack<T, N> more;
       load_backward(more, a, t, c);
       sum += along(more, a.weight + c);
@@ -189,7 +212,7 @@ __global__ void __launch_bounds__(kThreads, 4 / kPacks) backward_kernel(Backward
 #pragma unroll
     for (int p = 0; p < kPacks; ++p)
       if (const int64_t c = begin + p * kStep; c < a.channels) store_backward(a, t, c, row[p], rstd, back, dweight[p]);
-    for (int64_t c = rest; c < a.channels; c += kStep) {
+    for (int64_t c = rest; kRest && c < a.channels; c += kStep) {
       BackwardPack<T, N> more;
       load_backward(more, a, t, c);
       float so_far[N] = {};
@@ -207,19 +230,23 @@ __global__ void __launch_bounds__(kThreads, 4 / kPacks) backward_kernel(Backward
   }
 }
 
-// Calls launch(row threads, packs), as constants, with what keeps a row of `channels` in registers if anything does.
+template <int kRowThreads_, int kPacks_, bool kRest_>
+struct Layout {
+  static constexpr int kRowThreads = kRowThreads_, kPacks = kPacks_;
+  static constexpr bool kRest = kRest_;  // rows are wider than what registers keep
+};
+
+// Calls launch with the narrowest layout for rows of `channels`.
 template <int N, class F>
 void with_layout(int64_t channels, F&& launch) {
-  const auto call = [&]<int kRowThreads, int kPacks>() {
-    launch(std::integral_constant<int, kRowThreads>{}, std::integral_constant<int, kPacks>{});
-  };
   const int64_t packs = divide_up(channels, N);
-  if (packs <= 32) return call.template operator()<32, 1>();
-  if (packs <= 64) return call.template operator()<32, 2>();
-  if (packs <= 128) return call.template operator()<32, 4>();
-  if (packs <= 256) return call.template operator()<256, 1>();
-  if (packs <= 512) return call.template operator()<256, 2>();
-  call.template operator()<256, 4>();
+  if (packs <= 32) return launch(Layout<32, 1, false>{});
+  if (packs <= 64) return launch(Layout<32, 2, false>{});
+  if (packs <= 128) return launch(Layout<32, 4, false>{});
+  if (packs <= 256) return launch(Layout<256, 1, false>{});
+  if (packs <= 512) return launch(Layout<256, 2, false>{});
+  if (packs <= 1024) return launch(Layout<256, 4, false>{});
+  launch(Layout<256, 4, true>{});
 }
 
 struct IntoVector {
@@ -252,9 +279,10 @@ void rms_norm(const RmsNormArgs& args, const Exec& exec) {
     const bool packed =
         fits<T>(channels, {&args.out, &args.x, &args.weight}) && (!adds || whole_packs({&args.sum, &args.delta}));
     with_pack<T>(packed, [&](auto n) {
-      with_layout<n>(channels, [&](auto row_threads, auto packs) {
-        const auto blocks = static_cast<unsigned>(divide_up(tokens, kThreads / row_threads));
-        forward_kernel<T, n, row_threads, packs><<<blocks, kThreads, 0, cuda_context(exec).stream()>>>(a);
+      with_layout<n>(channels, [&]<class L>(L) {
+        const auto blocks = static_cast<unsigned>(divide_up(tokens, kThreads / L::kRowThreads));
+        forward_kernel<T, n, L::kRowThreads, L::kPacks, L::kRest>
+            <<<blocks, kThreads, 0, cuda_context(exec).stream()>>>(a);
       });
     });
   });
@@ -270,9 +298,9 @@ void rms_norm_backward(const RmsNormBackwardArgs& args, const Exec& exec) {
   with_activation("rms_norm_backward", args.x.dtype(), [&]<class T>(T) {
     const bool packed = fits<T>(channels, {&args.dx, &args.dout, &args.x, &args.weight});
     with_pack<T>(packed, [&](auto n) {
-      with_layout<n>(channels, [&](auto row_threads, auto packs) {
-        const int64_t blocks =
-            std::min<int64_t>(divide_up(tokens, kThreads / row_threads), context.multiprocessors() * (4 / packs));
+      with_layout<n>(channels, [&]<class L>(L) {
+        const int64_t blocks = std::min<int64_t>(divide_up(tokens, kThreads / L::kRowThreads),
+                                                 context.multiprocessors() * kResident<L::kPacks>);
         const Tensor parts = exec.arena->tensor(DType::f32, Shape{blocks, channels});
         const Backward<T> a{.dx = rows_of<T>(args.dx),
                             .dout = rows_of<const T>(args.dout),
@@ -283,7 +311,8 @@ void rms_norm_backward(const RmsNormBackwardArgs& args, const Exec& exec) {
                             .tokens = tokens,
                             .channels = channels,
                             .accumulate = args.accumulate};
-        backward_kernel<T, n, row_threads, packs><<<static_cast<unsigned>(blocks), kThreads, 0, context.stream()>>>(a);
+        backward_kernel<T, n, L::kRowThreads, L::kPacks, L::kRest>
+            <<<static_cast<unsigned>(blocks), kThreads, 0, context.stream()>>>(a);
         add_column_sums(parts, channels, IntoVector{pointer_to<float>(args.dweight)}, context.stream());
       });
     });
