@@ -51,7 +51,6 @@ struct Place {
   int thread, warp, own;  // own: the tile of tokens that this warp works on
   int64_t first_row;
   int count;
-  Lane me;
 
   __device__ Place(const GradientArgs& a, const Task& t, char* m)
       : args(a),
@@ -65,7 +64,7 @@ struct Place {
         count(a.s.count(t.chunk)) {}
 
   __device__ int64_t block(int i) const { return args.s.block(task.sequence, task.first_head + i, task.chunk); }
-  __device__ int64_t own_token(int i) const { return block(i) * kChunk + own * kTile + (me.lane & 15); }
+  __device__ int64_t own_token(int i) const { return block(i) * kChunk + own * kTile + (Lane().lane & 15); }
   __device__ TileDecays* decays() const { return reinterpret_cast<TileDecays*>(memory + Layout::kDecays); }
   __device__ float* inside() const {
     return reinterpret_cast<float*>(memory + Layout::kStaging + warp * Staging::kBytes);
@@ -82,7 +81,7 @@ struct Place {
   __device__ Tile<N> passing_tile() const { return {base + Layout::kPhases}; }
   /// A lane's entries of block `k` of the scores.
   __device__ float4* score(int k) const {
-    return reinterpret_cast<float4*>(memory + Layout::kScores + k * 1024) + me.lane;
+    return reinterpret_cast<float4*>(memory + Layout::kScores + k * 1024) + Lane().lane;
   }
 
   __device__ void load_group(Tile<N> to, const Rows<const Half>& from) const {
@@ -99,8 +98,8 @@ struct Place {
   /// Only this warp's rows.
   __device__ void load_own(int i, const Rows<const Half>& from) const {
     if (i < task.heads)
-      own_tile().template fill<32, kTile>(own * kTile, me.lane, head(from, i) + own * kTile * from.stride, from.stride,
-                                          count - own * kTile, args.s.head_dim);
+      own_tile().template fill<32, kTile>(own * kTile, Lane().lane, head(from, i) + own * kTile * from.stride,
+                                          from.stride, count - own * kTile, args.s.head_dim);
   }
   template <class T>
   __device__ T* head(const Rows<T>& rows, int i) const {
@@ -108,6 +107,7 @@ struct Place {
   }
   /// One value of each of the warp's rows; the four lanes of a row hold the same.
   __device__ void store_by_token(float* to, int i, float upper, float lower) const {
+    const Lane me;
     if (me.q != 0) return;
     float* const at = to + block(i) * kChunk + own * kTile;
     at[me.g] = upper, at[me.g + 8] = lower;
@@ -115,6 +115,7 @@ struct Place {
   /// A lane's entries of the warp's rows of a share of db or dc.
   __device__ void store_share(float* to, int slot, const Block (&acc)[N / 16]) const {
     const Sizes& s = args.s;
+    const Lane me;
     const int64_t width = static_cast<int64_t>(s.groups) * s.d_state;
     float* const rows = to + (slot * s.sequences * s.length + first_row + own * kTile) * width + task.group * s.d_state;
 #pragma unroll

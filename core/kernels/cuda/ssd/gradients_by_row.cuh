@@ -104,7 +104,6 @@ struct ByRow {
     const Lane me;
     const auto x_columns = LaneOf<P>::across(at.tokens_tile(i));
     const float upper = decay.row[at.own * kTile + me.g], lower = decay.row[at.own * kTile + me.g + 8];
-    Block on_diagonal;
     float skip = 0;
     upper_sum = lower_sum = 0;
 #pragma unroll
@@ -134,23 +133,22 @@ struct ByRow {
           dscores[j][e] += dscore;
           z[e] *= dscore;
         }
+        float columns[4];
         if (j == at.own) {
+          float lower_row[4] = {z[2], z[3], z[6], z[7]};
+          columns[0] = z[0], columns[1] = z[1], columns[2] = z[4], columns[3] = z[5];
+          sums_before(columns, me.g);
+          sums_before(lower_row, me.g + 8);
 #pragma unroll
-          for (int e = 0; e < 8; ++e) on_diagonal[e] = z[e];
+          for (int e = 0; e < 4; ++e) columns[e] += lower_row[e];
         } else {
           upper_sum += (z[0] + z[1]) + (z[4] + z[5]);
           lower_sum += (z[2] + z[3]) + (z[6] + z[7]);
-          const float sum = sum_of_columns({z[0] + z[2], z[1] + z[3], z[4] + z[6], z[5] + z[7]});
-          if ((me.lane & 4) == 0) column_sums()[at.own * kChunk + j * kTile + column_of_sum()] = sum;
+          columns[0] = z[0] + z[2], columns[1] = z[1] + z[3], columns[2] = z[4] + z[6], columns[3] = z[5] + z[7];
         }
+        const float sum = sum_of_columns(columns);
+        if ((me.lane & 4) == 0) column_sums()[at.own * kChunk + j * kTile + column_of_sum()] = sum;
       }
-    float first[4] = {on_diagonal[0], on_diagonal[1], on_diagonal[4], on_diagonal[5]};
-    float second[4] = {on_diagonal[2], on_diagonal[3], on_diagonal[6], on_diagonal[7]};
-    sums_before(first, me.g);
-    sums_before(second, me.g + 8);
-    const float sum =
-        sum_of_columns({first[0] + second[0], first[1] + second[1], first[2] + second[2], first[3] + second[3]});
-    if ((me.lane & 4) == 0) column_sums()[at.own * kChunk + at.own * kTile + column_of_sum()] = sum;
     store_part(at.args.out.skip, i, skip);
     upper_sum = sum_of_row(upper_sum), lower_sum = sum_of_row(lower_sum);
   }
@@ -159,7 +157,7 @@ struct ByRow {
   __device__ void store_part(float* to, int i, float v) const {
 #pragma unroll
     for (int step = 16; step > 0; step /= 2) v += __shfl_xor_sync(kAll, v, step);
-    if (at.me.lane == 0) to[at.block(i) * kParts + at.warp] = v;
+    if (Lane().lane == 0) to[at.block(i) * kParts + at.warp] = v;
   }
 
   /// dc += from_start ∘ dy S, and what that says of the decays since the chunk's start.

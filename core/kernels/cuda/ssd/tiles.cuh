@@ -9,6 +9,13 @@ namespace hyscale::kernels::cuda::ssd {
 using Block = float[8];
 using Packed = uint32_t[4];
 
+/// The same value, of which the compiler knows nothing: what is computed from it inside a loop stays there instead of
+/// taking registers around it.
+inline __device__ uint32_t fresh(uint32_t v) {
+  asm volatile("" : "+r"(v));
+  return v;
+}
+
 struct Lane {
   int lane = static_cast<int>(threadIdx.x) & 31;
   int g = lane >> 2, q = lane & 3;
@@ -62,14 +69,15 @@ struct Tile {
   /// [rows, Width] ← rows of device memory, zeros beyond `count` rows and `columns` columns; `lane` of `Threads`.
   template <int Threads, int RowCount>
   __device__ void fill(int first_row, int thread, const Half* from, int64_t stride, int count, int columns) const {
-    constexpr int kUnits = Width / 8;
+    constexpr int kUnits = Width / 8, kStep = Threads / kUnits;
     static_assert(Threads % kUnits == 0 && RowCount * kUnits % Threads == 0);
-    const int u = thread % kUnits;
+    const int now = static_cast<int>(fresh(static_cast<uint32_t>(thread))), u = now % kUnits;
+    const Half* at = from + now / kUnits * stride + u * 8;
 #pragma unroll
-    for (int i = 0; i < RowCount * kUnits / Threads; ++i) {
-      const int row = thread / kUnits + i * (Threads / kUnits);
+    for (int i = 0; i < RowCount * kUnits / Threads; ++i, at += kStep * stride) {
+      const int row = now / kUnits + i * kStep;
       const bool there = row < count && u * 8 < columns;
-      copy_async(unit(first_row + row, u), there ? from + row * stride + u * 8 : from, there);
+      copy_async(unit(first_row + row, u), there ? at : from, there);
     }
   }
 };
@@ -95,7 +103,7 @@ struct LaneOf {
 
  private:
   static __device__ LaneOf at(Tile<Width> tile, int row, int u) {
-    return {(tile.base + row * Tile<Width>::kPitch) ^ static_cast<uint32_t>((u ^ (row & 7)) << 4)};
+    return {fresh((tile.base + row * Tile<Width>::kPitch) ^ static_cast<uint32_t>((u ^ (row & 7)) << 4))};
   }
 };
 
