@@ -19,14 +19,12 @@ struct Gather {
   int64_t vocabulary;
   __device__ void operator()(int64_t row, int64_t column) const {
     const int32_t token = tokens[row];
-    Pack<T, N> pack;
-    if (token >= 0 && token < vocabulary) {
-      pack = load_pack<N>(weight[token] + column);
-    } else {
+    const bool known = token >= 0 && token < vocabulary;
+    const auto pack = load_pack<N>(weight[known ? token : 0] + column);
+    float values[N];
 #pragma unroll
-      for (int i = 0; i < N; ++i) pack.v[i] = from_f32<T>(__int_as_float(0x7FFFFFFF));
-    }
-    *reinterpret_cast<Pack<T, N>*>(out[row] + column) = pack;
+    for (int i = 0; i < N; ++i) values[i] = known ? to_f32(pack.v[i]) : __int_as_float(0x7FFFFFFF);
+    store_pack(out[row] + column, values);
   }
 };
 

@@ -17,12 +17,41 @@ inline __device__ Pack<std::remove_const_t<T>, N> load_pack(T* from) {
   return *reinterpret_cast<const Pack<std::remove_const_t<T>, N>*>(from);
 }
 
+/// One store of 16 bytes. Said in PTX: the compiler often stores what is assigned in parts.
+inline __device__ void store_16_bytes(void* to, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};"
+               :
+               : "l"(__cvta_generic_to_global(to)), "r"(a), "r"(b), "r"(c), "r"(d)
+               : "memory");
+}
+
+template <int kWords>
+inline __device__ void store_words(void* to, const uint32_t (&words)[kWords]) {
+  static_assert(kWords <= 2 || kWords % 4 == 0);
+  if constexpr (kWords == 1) *static_cast<uint32_t*>(to) = words[0];
+  if constexpr (kWords == 2) *static_cast<uint2*>(to) = make_uint2(words[0], words[1]);
+#pragma unroll
+  for (int w = 0; w + 4 <= kWords; w += 4)
+    store_16_bytes(static_cast<uint32_t*>(to) + w, words[w], words[w + 1], words[w + 2], words[w + 3]);
+}
+
 template <class T, int N>
 inline __device__ void store_pack(T* to, const float (&values)[N]) {
-  Pack<T, N> pack;
+  if constexpr (N == 1) {
+    *to = from_f32<T>(values[0]);
+  } else {
+    constexpr int kPerWord = 4 / static_cast<int>(sizeof(T));
+    uint32_t words[N / kPerWord];
 #pragma unroll
-  for (int i = 0; i < N; ++i) pack.v[i] = from_f32<T>(values[i]);
-  *reinterpret_cast<Pack<T, N>*>(to) = pack;
+    for (int w = 0; w < N / kPerWord; ++w)
+      if constexpr (kPerWord == 1) {
+        words[w] = __float_as_uint(values[w]);
+      } else {
+        const __nv_bfloat162 two = __floats2bfloat162_rn(values[2 * w], values[2 * w + 1]);
+        words[w] = reinterpret_cast<const uint32_t&>(two);
+      }
+    store_words(to, words);
+  }
 }
 
 /// Whether packs of N entries that begin at multiples of N columns are aligned in all rows of `tensor` (rank 2).
