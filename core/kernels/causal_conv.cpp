@@ -13,12 +13,12 @@ namespace hyscale::kernels {
 namespace {
 
 constexpr int64_t kBlock = 64;  // channels of one task: a few cache lines of each row
+constexpr int kMostTaps = 8;
 
 /// Taps of one vector of channels: tap k is the weights [kLanes] of weight[:, k]; lanes beyond `lanes` are 0.
 template <class T>
 struct Taps {
-  static constexpr int64_t kMost = 8;
-  Vec<T> tap[kMost]{};
+  Vec<T> tap[kMostTaps]{};
   Vec<T> bias{};
 
   Taps(const View<const T, 2>& weight, const T* all_bias, int64_t channel, int64_t lanes) {
@@ -76,21 +76,16 @@ void backward_lanes(const View<const T, 2>& u, const View<const T, 2>& dout, con
   }
 }
 
-/// Calls run(std::integral_constant<int, width>).
-template <class F>
-void with_width(int64_t width, F&& run) {
-  constexpr int kMost = 8;
-  if (!with_constant<kMost>(width, run))
-    throw ShapeError("causal_conv: width " + std::to_string(width) + " is not in 1 … 8");
-}
-
 void check(const CausalConvArgs& args, std::initializer_list<const Tensor*> like_u) {
   const int64_t channels = args.u.extent(1);
   if (args.sequences < 1 || args.u.extent(0) % args.sequences != 0)
     throw ShapeError("causal_conv: " + args.u.describe() + " does not hold " + std::to_string(args.sequences) +
                      " sequences of one length");
   check_documents(args.document_begins, args.sequences, args.u.extent(0) / args.sequences);
-  expect_shape("causal_conv weight", args.weight, {channels, args.weight.extent(1)});
+  const int64_t width = args.weight.extent(1);
+  expect_shape("causal_conv weight", args.weight, {channels, width});
+  if (width < 1 || width > kMostTaps)
+    throw ShapeError("causal_conv: width " + std::to_string(width) + " is not in 1 … 8");
   expect_shape("causal_conv bias", args.bias, {channels});
   for (const Tensor* one : like_u) {
     expect_shape("causal_conv tensor", *one, args.u.shape());
@@ -155,24 +150,24 @@ void backward(const CausalConvArgs& args, const Tensor& dout, const Tensor& du, 
 }  // namespace
 
 void causal_conv_silu(const CausalConvArgs& args, const Tensor& out, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::causal_conv_silu(args, out, exec);
   check(args, {&args.u, &out});
+  if (exec.device == Device::cuda) return cuda::causal_conv_silu(args, out, exec);
   with_real(out.dtype(), [&](auto real) {
     using T = decltype(real);
-    with_width(args.weight.extent(1), [&](auto width) { forward<T, width>(args, out.view<T, 2>()); });
+    with_constant<kMostTaps>(args.weight.extent(1), [&](auto width) { forward<T, width>(args, out.view<T, 2>()); });
   });
 }
 
 void causal_conv_silu_backward(const CausalConvArgs& args, const Tensor& dout, const Tensor& du, const Tensor& dweight,
                                const Tensor& dbias, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::causal_conv_silu_backward(args, dout, du, dweight, dbias, exec);
   check(args, {&args.u, &dout, &du});
   expect_shape("causal_conv dweight", dweight, args.weight.shape());
   expect_shape("causal_conv dbias", dbias, args.bias.shape());
+  if (exec.device == Device::cuda) return cuda::causal_conv_silu_backward(args, dout, du, dweight, dbias, exec);
   with_real(du.dtype(), [&](auto real) {
     using T = decltype(real);
-    with_width(args.weight.extent(1),
-               [&](auto width) { backward<T, width>(args, dout, du, dweight, dbias, *exec.arena); });
+    with_constant<kMostTaps>(args.weight.extent(1),
+                             [&](auto width) { backward<T, width>(args, dout, du, dweight, dbias, *exec.arena); });
   });
 }
 

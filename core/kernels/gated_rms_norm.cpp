@@ -113,16 +113,16 @@ void backward(const GatedRmsNormArgs& args, const Tensor& rstd_tensor, const Ten
 }  // namespace
 
 void gated_rms_norm(const GatedRmsNormArgs& args, const Tensor& out, const Tensor& rstd, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::gated_rms_norm(args, out, rstd, exec);
   check(args, rstd, {&args.y, &args.z, &out});
+  if (exec.device == Device::cuda) return cuda::gated_rms_norm(args, out, rstd, exec);
   with_real(out.dtype(), [&](auto real) { forward<decltype(real)>(args, out, rstd); });
 }
 
 void gated_rms_norm_backward(const GatedRmsNormArgs& args, const Tensor& rstd, const Tensor& dout, const Tensor& dy,
                              const Tensor& dz, const Tensor& dweight, const Exec& exec) {
-  if (exec.device == Device::cuda) return cuda::gated_rms_norm_backward(args, rstd, dout, dy, dz, dweight, exec);
   check(args, rstd, {&args.y, &args.z, &dout, &dy, &dz});
   if (!args.weight.empty()) expect_shape("gated_rms_norm dweight", dweight, args.weight.shape());
+  if (exec.device == Device::cuda) return cuda::gated_rms_norm_backward(args, rstd, dout, dy, dz, dweight, exec);
   with_real(dout.dtype(), [&](auto real) { backward<decltype(real)>(args, rstd, dout, dy, dz, dweight, *exec.arena); });
 }
 
