@@ -3,14 +3,13 @@
 #include "core/kernels/cuda/column_sums.h"
 #include "core/kernels/cuda/launch.h"
 #include "core/kernels/cuda/pack.h"
+#include "core/kernels/cuda/row_sum.h"
 #include "core/kernels/cuda/twins.h"
 
 // A team of threads holds one group's columns of one row in registers and reads it once. Teams stay while rows pass:
 // weights and the sums of dweight stay in registers too, and the next row is under way while one is worked on.
 namespace hyscale::kernels::cuda {
 namespace {
-
-constexpr unsigned kEveryLane = 0xffffffff;
 
 template <class T>
 struct Gated {
@@ -44,22 +43,6 @@ struct Member {
   /// Of the group's columns.
   __device__ int64_t column(int pack) const { return static_cast<int64_t>(pack * L::kThreads + lane) * L::N; }
 };
-
-/// The sum over a team, the same in all its threads. `turn` counts calls: two in a row must not share memory.
-template <int kThreads>
-__device__ float team_sum(float value, int turn) {
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) value += __shfl_xor_sync(kEveryLane, value, step);
-  if constexpr (kThreads > 32) {
-    __shared__ float sums[2][kThreads / 32];
-    if (threadIdx.x % 32 == 0) sums[turn & 1][threadIdx.x / 32] = value;
-    __syncthreads();
-    value = 0;
-#pragma unroll
-    for (int warp = 0; warp < kThreads / 32; ++warp) value += sums[turn & 1][warp];
-  }
-  return value;
-}
 
 /// A thread's part of one row.
 template <class L, class T>
@@ -98,7 +81,7 @@ __global__ void __launch_bounds__(L::kBlock, L::kBlocksPerSm) forward_kernel(Gat
   Part<L, T> y, z;
   if (me.first_row < in.tokens) y.load(in.y, me.first_row, me, in.width), z.load(in.z, me.first_row, me, in.width);
   int turn = 0;
-  for (int64_t row = me.first_row; row < in.tokens; row += me.row_step, ++turn) {
+  for (int64_t row = me.first_row; row < in.tokens; row += me.row_step, turn ^= 1) {
     float h[L::kPacks][L::N], squares = 0;
 #pragma unroll
     for (int p = 0; p < L::kPacks; ++p)
@@ -111,7 +94,7 @@ __global__ void __launch_bounds__(L::kBlock, L::kBlocksPerSm) forward_kernel(Gat
       y.load(in.y, next, me, in.width), z.load(in.z, next, me, in.width);
     float r = 1;
     if (in.weight != nullptr) {
-      r = 1 / sqrtf(team_sum<L::kThreads>(squares, turn) / static_cast<float>(in.width) + in.epsilon);
+      r = 1 / sqrtf(row_sum<L::kThreads>(squares, turn) / static_cast<float>(in.width) + in.epsilon);
       if (me.lane == 0) rstd[row * in.groups + me.group] = r;
     }
 #pragma unroll
@@ -173,7 +156,7 @@ __global__ void __launch_bounds__(L::kBlock, L::kBlocksPerSm) backward_kernel(Ga
   BackwardInputs<L, T> next;
   if (me.first_row < in.tokens) next.load(in, to, me.first_row, me);
   int turn = 0;
-  for (int64_t row = me.first_row; row < in.tokens; row += me.row_step, ++turn) {
+  for (int64_t row = me.first_row; row < in.tokens; row += me.row_step, turn ^= 1) {
     const BackwardInputs<L, T> now = next;
     if (row + me.row_step < in.tokens) next.load(in, to, row + me.row_step, me);
     float s[L::kPacks][L::N], sum = 0;
@@ -187,7 +170,7 @@ __global__ void __launch_bounds__(L::kBlock, L::kBlocksPerSm) backward_kernel(Ga
         sum += along * weight.at[p][i];
       }
     float shared = 0;
-    if (in.weight != nullptr) shared = now.rstd * team_sum<L::kThreads>(sum, turn) / static_cast<float>(in.width);
+    if (in.weight != nullptr) shared = now.rstd * row_sum<L::kThreads>(sum, turn) / static_cast<float>(in.width);
 #pragma unroll
     for (int p = 0; p < L::kPacks; ++p) {
       float dy[L::N], dz[L::N];
@@ -218,14 +201,14 @@ __global__ void __launch_bounds__(Plain::kBlock) plain_forward_kernel(Gated<T> i
   const Member<Plain> me(in.groups);
   const int64_t begin = me.group * in.width, end = begin + in.width;
   int turn = 0;
-  for (int64_t row = me.first_row; row < in.tokens; row += me.row_step, ++turn) {
+  for (int64_t row = me.first_row; row < in.tokens; row += me.row_step, turn ^= 1) {
     const T *const y = in.y[row], *const z = in.z[row];
     const auto h = [&](int64_t c) { return to_f32(y[c]) * to_f32(z[c]) * sigmoid(to_f32(z[c])); };
     float r = 1;
     if (in.weight != nullptr) {
       float squares = 0;
       for (int64_t c = begin + me.lane; c < end; c += Plain::kThreads) squares += h(c) * h(c);
-      r = 1 / sqrtf(team_sum<Plain::kThreads>(squares, turn) / static_cast<float>(in.width) + in.epsilon);
+      r = 1 / sqrtf(row_sum<Plain::kThreads>(squares, turn) / static_cast<float>(in.width) + in.epsilon);
       if (me.lane == 0) rstd[row * in.groups + me.group] = r;
     }
     for (int64_t c = begin + me.lane; c < end; c += Plain::kThreads)
@@ -242,7 +225,7 @@ __global__ void __launch_bounds__(Plain::kBlock) plain_backward_kernel(Gated<T> 
   if (normed)
     for (int64_t c = begin + me.lane; c < end; c += Plain::kThreads) part[c] = 0;
   int turn = 0;
-  for (int64_t row = me.first_row; row < in.tokens; row += me.row_step, ++turn) {
+  for (int64_t row = me.first_row; row < in.tokens; row += me.row_step, turn ^= 1) {
     const T *const y = in.y[row], *const z = in.z[row], *const dout = to.dout[row];
     const float r = normed ? to.rstd[row * in.groups + me.group] : 1;
     float sum = 0;
@@ -251,7 +234,7 @@ __global__ void __launch_bounds__(Plain::kBlock) plain_backward_kernel(Gated<T> 
       part[c] += along;
       sum += along * in.weight[c];
     }
-    const float shared = normed ? r * team_sum<Plain::kThreads>(sum, turn) / static_cast<float>(in.width) : 0;
+    const float shared = normed ? r * row_sum<Plain::kThreads>(sum, turn) / static_cast<float>(in.width) : 0;
     for (int64_t c = begin + me.lane; c < end; c += Plain::kThreads) {
       const float value = to_f32(y[c]), gate = to_f32(z[c]), s = sigmoid(gate), through = gate * s;
       const float dh = r * (to_f32(dout[c]) * (normed ? in.weight[c] : 1) - value * through * shared);
