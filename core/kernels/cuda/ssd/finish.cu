@@ -91,18 +91,33 @@ __global__ void __launch_bounds__(kThreads) token_kernel(TokenArgs args, Rows<T>
   }
 }
 
-/// y 0: db, y 1: dc.
-template <class T>
+/// Rows of db (y 0) or dc (y 1): sums over the slots, `Each` entries next to each other at a time.
+constexpr int kRowsOfBlock = 32;
+template <int Each, class T>
 __global__ void __launch_bounds__(kThreads)
     share_kernel(BackwardScratch parts, int64_t tokens, int width, Rows<T> db, Rows<T> dc) {
-  const int64_t at = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x, size = tokens * width;
-  if (at >= size) return;
   const bool first = blockIdx.y == 0;
-  const float* const from = (first ? parts.db : parts.dc) + at;
-  const int slots = first ? parts.db_slots : parts.dc_slots;
-  float sum = 0;
-  for (int slot = 0; slot < slots; ++slot) sum += from[slot * size];
-  (first ? db : dc)[at / width][at % width] = from_f32<T>(sum);
+  const int slots = first ? parts.db_slots : parts.dc_slots, units = width / Each;
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsOfBlock, size = tokens * width;
+  const int count = static_cast<int>(min(tokens - row, static_cast<int64_t>(kRowsOfBlock))) * units;
+  const float* const from = (first ? parts.db : parts.dc) + row * width;
+  const Rows<T> to = first ? db : dc;
+#pragma unroll 2
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) {
+    float sum[Each] = {};
+    for (int slot = 0; slot < slots; ++slot) {
+      float one[Each];
+      if constexpr (Each == 4)
+        *reinterpret_cast<float4*>(one) = reinterpret_cast<const float4*>(from + slot * size)[i];
+      else
+        one[0] = from[slot * size + i];
+#pragma unroll
+      for (int e = 0; e < Each; ++e) sum[e] += one[e];
+    }
+    T* const at = to[row + i / units] + i % units * Each;
+#pragma unroll
+    for (int e = 0; e < Each; ++e) at[e] = from_f32<T>(sum[e]);
+  }
 }
 
 /// One block of threads for each head and parameter.
@@ -145,10 +160,13 @@ void finish(const Sizes& sizes, const SsdInputs& in, const Decays& decays, const
   });
   const int width = sizes.groups * sizes.d_state;
   const int64_t tokens = sizes.sequences * sizes.length;
-  const dim3 grid(static_cast<unsigned>(divide_up(tokens * width, kThreads)), 2);
+  const dim3 grid(static_cast<unsigned>(divide_up(tokens, kRowsOfBlock)), 2);
   with_activation("ssd", gradients.b.dtype(), [&]<class T>(T) {
-    share_kernel<T>
-        <<<grid, kThreads, 0, stream>>>(scratch, tokens, width, rows_of<T>(gradients.b), rows_of<T>(gradients.c));
+    const Rows<T> db = rows_of<T>(gradients.b), dc = rows_of<T>(gradients.c);
+    if (width % 4 == 0)
+      share_kernel<4><<<grid, kThreads, 0, stream>>>(scratch, tokens, width, db, dc);
+    else
+      share_kernel<1><<<grid, kThreads, 0, stream>>>(scratch, tokens, width, db, dc);
   });
   parameter_kernel<<<dim3(static_cast<unsigned>(sizes.heads), 3), kThreads, 0, stream>>>(
       scratch.sums, sizes.sequences * sizes.chunks, sizes.heads, a_log, pointer_to<float>(gradients.a_log),

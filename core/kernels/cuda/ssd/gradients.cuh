@@ -21,22 +21,22 @@ struct GradientArgs {
 };
 
 /// Shared memory of both roles. Each has two tiles in phases: what the first phase of a head reads and what the second
-/// reads; one phase loads for the other, with kStages of each. A warp alone reads its 16 rows of `own`.
+/// reads; one phase loads for the other, into the next of so many stages. A warp alone reads its 16 rows of `own`.
 template <int P, int N>
 struct GradientShape {
-  static constexpr int kStages = P == 64 ? 2 : 1;
+  static constexpr int kTokenStages = P == 64 ? 2 : 1, kStateStages = 2;  // as many as there is room for
   static constexpr int kTokens = Tile<P>::bytes(kChunk), kState = Tile<N>::bytes(P), kGroup = Tile<N>::bytes(kChunk);
-  static constexpr int kLarger = kTokens > kState ? kTokens : kState;
   static constexpr int kStay = 0;         // C by rows, B by columns
-  static constexpr int kPhases = kGroup;  // kStages of tokens, kStages of states; for a while the other group tile
-  static constexpr int kOwn = kPhases + kStages * (kTokens + kState);
+  static constexpr int kPhases = kGroup;  // the stages; for a while the other group tile
+  static constexpr int kStates = kPhases + kTokenStages * kTokens;
+  static constexpr int kOwn = kStates + kStateStages * kState;
   static constexpr int kScores = kOwn + kTokens;  // C Bᵀ by blocks; then dK
   static constexpr int kScoreBlocks = kTilesOfChunk * (kTilesOfChunk + 1) / 2;
   static constexpr int kStaging = kScores + kScoreBlocks * 1024;
   static constexpr int kDecays = kStaging + kTilesOfChunk * Staging::kBytes;
   static constexpr int kColumnSums = kDecays + 2 * static_cast<int>(sizeof(TileDecays));
   static constexpr int kBytes = kColumnSums + kTilesOfChunk * kChunk * static_cast<int>(sizeof(float));
-  static_assert(kGroup <= kStages * (kTokens + kState) && Tile<kChunk>::bytes(kChunk) <= kScoreBlocks * 1024);
+  static_assert(kGroup <= kOwn - kPhases && Tile<kChunk>::bytes(kChunk) <= kScoreBlocks * 1024);
   static_assert(kBytes <= 232448);
 };
 
@@ -58,7 +58,7 @@ struct Place {
         memory(m),
         base(shared_address(m)),
         thread(static_cast<int>(threadIdx.x)),
-        warp(thread >> 5),
+        warp(warp_number()),
         own(warp < 4 ? warp : 11 - warp),
         first_row(a.s.row(t.sequence, t.chunk)),
         count(a.s.count(t.chunk)) {}
@@ -71,10 +71,10 @@ struct Place {
   }
   __device__ Staging staging() const { return {base + Layout::kStaging + warp * Staging::kBytes}; }
   __device__ Tile<P> tokens_tile(int i) const {
-    return {base + Layout::kPhases + (i % Layout::kStages) * Layout::kTokens};
+    return {base + Layout::kPhases + (i % Layout::kTokenStages) * Layout::kTokens};
   }
   __device__ Tile<N> state_tile(int i) const {
-    return {base + Layout::kPhases + Layout::kStages * Layout::kTokens + (i % Layout::kStages) * Layout::kState};
+    return {base + Layout::kStates + (i % Layout::kStateStages) * Layout::kState};
   }
   __device__ Tile<P> own_tile() const { return {base + Layout::kOwn}; }
   __device__ Tile<N> stay_tile() const { return {base + Layout::kStay}; }

@@ -119,9 +119,9 @@ struct ByColumn {
   __device__ void head(int i) {
     const GradientArgs& args = at.args;
     const Lane me;
-    await_copies<Layout::kStages - 1>();
+    await_copies<Layout::kStateStages - 1>();
     __syncthreads();
-    at.load_tokens(i + Layout::kStages - 1, args.dy);
+    at.load_tokens(i + Layout::kTokenStages - 1, args.dy);
     float next_dt = 0, next_decay = 0;
     const bool more = i + 1 < at.task.heads;
     if (more) next_dt = args.decays.dt[at.own_token(i + 1)], next_decay = args.decays.log_decay[at.own_token(i + 1)];
@@ -140,9 +140,9 @@ struct ByColumn {
     Block v[P / 16];
     clear(v);
     from_end(i, v, x, {after * decay.column[token], after * decay.column[token + 8]}, dt);
-    if constexpr (Layout::kStages == 1) await_copies<0>();
+    if constexpr (Layout::kTokenStages == 1) await_copies<0>();
     __syncthreads();
-    at.load_state(i + Layout::kStages, args.end_gradients);
+    at.load_state(i + Layout::kStateStages, args.end_gradients);
     commit_copies();
     inside_chunk(i, v, decay, to_other);
     input_gradient(i, v, x, dt);
@@ -165,12 +165,12 @@ struct ByColumn {
     at.load_own(0, args.x);
     at.load_state(0, args.end_gradients);
     commit_copies();
-    if constexpr (Layout::kStages == 2) {
+    if constexpr (Layout::kTokenStages == 2) {
       at.load_tokens(0, args.dy);
       commit_copies();
-      at.load_state(1, args.end_gradients);
-      commit_copies();
     }
+    at.load_state(1, args.end_gradients);
+    commit_copies();
 #pragma unroll 1
     for (int i = 0; i < at.task.heads; ++i) head(i);
     const int split = at.task.first_head % args.s.heads_of_group() / at.task.heads;

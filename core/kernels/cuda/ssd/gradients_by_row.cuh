@@ -218,9 +218,9 @@ struct ByRow {
   __device__ void head(int i) {
     const GradientArgs& args = at.args;
     const Lane me;
-    await_copies<Layout::kStages - 1>();
+    await_copies<Layout::kTokenStages - 1>();
     __syncthreads();
-    at.load_state(i + Layout::kStages - 1, args.states);
+    at.load_state(i + 1, args.states);
     float dt = 0, log_decay = 0;
     const bool more = i + 1 < at.task.heads;
     if (more) dt = args.decays.dt[at.own_token(i + 1)], log_decay = args.decays.log_decay[at.own_token(i + 1)];
@@ -235,9 +235,8 @@ struct ByRow {
     const float to_other = decay.between(me.lane < kTilesOfChunk ? me.lane : -1, me.lane == 30 ? 8 : at.own);
     float upper_sum, lower_sum;
     inside_chunk(i, dy, decay, to_other, upper_sum, lower_sum);
-    if constexpr (Layout::kStages == 1) await_copies<0>();
     __syncthreads();
-    at.load_tokens(i + Layout::kStages, args.x);
+    at.load_tokens(i + Layout::kTokenStages, args.x);
     commit_copies();
     const float inside = decay_gradient(column_sums(), at.own, upper_sum, lower_sum);
     if (me.lane < kTile) args.out.inside[at.own_token(i)] = inside;
@@ -308,9 +307,9 @@ struct ByRow {
     at.load_own(0, args.dy);
     at.load_tokens(0, args.x);
     commit_copies();
-    if constexpr (Layout::kStages == 2) {
-      at.load_state(0, args.states);
-      commit_copies();
+    at.load_state(0, args.states);
+    commit_copies();
+    if constexpr (Layout::kTokenStages == 2) {
       at.load_tokens(1, args.x);
       commit_copies();
     }

@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kThreads, 1) output_kernel(OutputArgs args) {
   const Sizes& s = args.s;
   const uint32_t base = shared_address(memory);
   auto* const decays = reinterpret_cast<TileDecays*>(memory + Layout::kDecays);
-  const int thread = static_cast<int>(threadIdx.x), warp = thread >> 5;
+  const int thread = static_cast<int>(threadIdx.x), warp = warp_number();
   const int own = warp < 4 ? warp : 11 - warp;  // early and late tiles share a quarter of the processor: equal work
   const Lane me;
   const Task task(s, blockIdx.x, args.splits);

@@ -21,6 +21,9 @@ struct Lane {
   int g = lane >> 2, q = lane & 3;
 };
 
+/// The number of this thread's warp, in a form that tells the compiler that all of the warp have the same.
+inline __device__ int warp_number() { return __shfl_sync(kAll, static_cast<int>(threadIdx.x) >> 5, 0); }
+
 inline __device__ float low(uint32_t pair) { return __uint_as_float(pair << 16); }
 inline __device__ float high(uint32_t pair) { return __uint_as_float(pair & 0xffff0000U); }
 inline __device__ uint32_t pack(float first, float second) {

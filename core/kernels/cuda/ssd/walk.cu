@@ -22,7 +22,8 @@ struct WalkShape {
   static constexpr int kThreads = P * 2;
   static constexpr int kBlocks = N / 32;  // 16 x 16, beside each other
   static constexpr int kLeft = Tile<P>::bytes(kChunk), kStage = kLeft + Tile<N>::bytes(kChunk);
-  static constexpr int kStaging = 2 * kStage;
+  static constexpr int kStages = P == 64 ? 2 : 3;  // two blocks of threads share a processor, or one has it
+  static constexpr int kStaging = kStages * kStage;
   static constexpr int kWeights = kStaging + kThreads / 32 * Staging::kBytes;
   static constexpr int kBytes = kWeights + 2 * (kChunk + 4) * static_cast<int>(sizeof(float));
 };
@@ -95,21 +96,21 @@ __device__ void add_chunk(Block (&acc)[2][N / 32], uint32_t stage, const float* 
 }
 
 template <int P, int N, bool Back>
-__global__ void __launch_bounds__(P * 2) walk_kernel(WalkArgs args) {
+__global__ void __launch_bounds__(P * 2, P == 64 ? 2 : 1) walk_kernel(WalkArgs args) {
   using Layout = WalkShape<P, N>;
   constexpr int kBlocks = Layout::kBlocks;
   extern __shared__ __align__(1024) char memory[];
   const Sizes& s = args.s;
   const uint32_t base = shared_address(memory);
   float* const weights = reinterpret_cast<float*>(memory + Layout::kWeights);
-  const int thread = static_cast<int>(threadIdx.x), warp = thread >> 5, pair = warp >> 1, half = warp & 1;
+  const int thread = static_cast<int>(threadIdx.x), warp = warp_number(), pair = warp >> 1, half = warp & 1;
   const Lane me;
   const int64_t sequence = blockIdx.x / s.heads;
   const int head = static_cast<int>(blockIdx.x % s.heads), group = head / s.heads_of_group();
   const auto chunk_at = [&](int step) { return Back ? s.chunks - 1 - step : step; };
   const auto load = [&](int step) {
     const int chunk = chunk_at(step);
-    const uint32_t stage = base + (step & 1) * Layout::kStage;
+    const uint32_t stage = base + step % Layout::kStages * Layout::kStage;
     const int64_t row = s.row(sequence, chunk);
     Tile<P>{stage}.template fill<Layout::kThreads, kChunk>(0, thread, args.left[row] + head * s.head_dim,
                                                            args.left.stride, s.count(chunk), s.head_dim);
@@ -128,24 +129,28 @@ __global__ void __launch_bounds__(P * 2) walk_kernel(WalkArgs args) {
     for_each_entry(s, pair * 32, half * (N / 2), acc, [&](int64_t at, float& v) { v = args.initial[dense + at]; });
   // What comes after the last chunk is nobody's, unless a final state is asked for.
   const int steps = args.final_state != nullptr ? s.chunks : s.chunks - 1;
-  if (steps > 0) load(0);
+  for (int step = 0; step < Layout::kStages - 1; ++step) {
+    if (step < steps) load(step);
+    commit_copies();
+  }
   if (warp == 0) set_weights<Back>(weights, tokens(args.decays.dt, 0), tokens(args.decays.log_decay, 0));
   const Staging staging{base + Layout::kStaging + warp * Staging::kBytes};
   for (int step = 0; step < s.chunks; ++step) {
     Half* const state = args.states + s.block(sequence, head, chunk_at(step)) * (P * N) + half * (N / 2);
 #pragma unroll
     for (int m = 0; m < 2; ++m) staging.store(acc[m], state + (pair * 32 + m * 16) * N, N, 16, N / 2);
-    await_copies<0>();
+    await_copies<Layout::kStages - 2>();
     __syncthreads();
-    const bool more = step + 1 < s.chunks;
     if (step == steps) return;
-    if (step + 1 < steps) load(step + 1);
+    if (step + Layout::kStages - 1 < steps) load(step + Layout::kStages - 1);
+    commit_copies();
+    const bool more = step + 1 < s.chunks;
     float4 dt{}, log_decay{};
     if (more && warp == 0) dt = tokens(args.decays.dt, step + 1), log_decay = tokens(args.decays.log_decay, step + 1);
     const float* const now = weights + (step & 1) * (kChunk + 4);
 #pragma unroll
     for (int m = 0; m < 2; ++m) scale_rows(acc[m], now[kChunk], now[kChunk]);
-    add_chunk<P, N>(acc, base + (step & 1) * Layout::kStage, now, pair, half);
+    add_chunk<P, N>(acc, base + step % Layout::kStages * Layout::kStage, now, pair, half);
     if (more && warp == 0) set_weights<Back>(weights + (~step & 1) * (kChunk + 4), dt, log_decay);
   }
   for_each_entry(s, pair * 32, half * (N / 2), acc, [&](int64_t at, float v) { args.final_state[dense + at] = v; });
