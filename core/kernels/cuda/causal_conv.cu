@@ -52,7 +52,7 @@ template <class T, int N, int kAhead>
 struct Stream {
   const T* row;  // of the next token to fetch
   int64_t stride, t, stop;
-  Pack<T, N> next[kAhead];
+  LoadedPack<T, N> next[kAhead];
 
   __device__ Stream(const Rows<const T>& rows, const Place& at, int64_t length, int64_t first, int64_t last)
       : row(rows[at.sequence * length + first] + at.channel), stride(rows.stride), t(first), stop(min(last, length)) {
@@ -60,14 +60,14 @@ struct Stream {
     for (int slot = 0; slot < kAhead; ++slot) fetch(slot);
   }
   __device__ void fetch(int slot) {
-    next[slot] = Pack<T, N>{};
-    if (t >= 0 && t < stop) next[slot] = load_pack<N>(row);
+    next[slot] = LoadedPack<T, N>{};
+    if (t >= 0 && t < stop) next[slot] = load_packed<N>(row);
     ++t;
     row += stride;
   }
   /// The next row; slots take turns.
-  __device__ Pack<T, N> take(int slot) {
-    const Pack<T, N> pack = next[slot];
+  __device__ LoadedPack<T, N> take(int slot) {
+    const LoadedPack<T, N> pack = next[slot];
     fetch(slot);
     return pack;
   }
@@ -89,9 +89,9 @@ struct Lags {
 };
 
 template <class T, int N>
-__device__ void widen(const Pack<T, N>& pack, float (&values)[N]) {
+__device__ void widen(const LoadedPack<T, N>& pack, float (&values)[N]) {
 #pragma unroll
-  for (int i = 0; i < N; ++i) values[i] = to_f32(pack.v[i]);
+  for (int i = 0; i < N; ++i) values[i] = pack[i];
 }
 
 /// Weights by lag, 0 beyond the width, and bias.
@@ -165,7 +165,7 @@ struct Backward {
   float dbias[N] = {};
 
   /// Token t's dout reaches the du of the W - 1 tokens before it; `counts`: and the sums of this tile.
-  __device__ void step(const Taps<N, W>& taps, const Pack<T, N>& input, const Pack<T, N>& dout, int reach,
+  __device__ void step(const Taps<N, W>& taps, const LoadedPack<T, N>& input, const LoadedPack<T, N>& dout, int reach,
                        bool counts) {
     float newest[N], dpre[N];
     widen(input, newest);
@@ -174,7 +174,7 @@ struct Backward {
 #pragma unroll
     for (int i = 0; i < N; ++i) {
       const float pre = dpre[i], s = sigmoid(pre);
-      dpre[i] = to_f32(dout.v[i]) * s * (1 + pre * (1 - s));
+      dpre[i] = dout[i] * s * (1 + pre * (1 - s));
     }
     du.push({});
 #pragma unroll

@@ -47,17 +47,17 @@ struct Member {
 /// A thread's part of one row.
 template <class L, class T>
 struct Part {
-  Pack<T, L::N> at[L::kPacks];
+  LoadedPack<T, L::N> at[L::kPacks];
 
   __device__ void load(const Rows<const T>& rows, int64_t row, const Member<L>& me, int64_t width) {
     const T* const from = rows[row] + me.group * width;
 #pragma unroll
     for (int p = 0; p < L::kPacks; ++p) {
-      at[p] = Pack<T, L::N>{};
-      if (me.column(p) < width) at[p] = load_pack<L::N>(from + me.column(p));
+      at[p] = LoadedPack<T, L::N>{};
+      if (me.column(p) < width) at[p] = load_packed<L::N>(from + me.column(p));
     }
   }
-  __device__ float operator()(int pack, int i) const { return to_f32(at[pack].v[i]); }
+  __device__ float operator()(int pack, int i) const { return at[pack][i]; }
 };
 
 /// A thread's weights; 1 without a norm.
@@ -137,7 +137,9 @@ __device__ void store_sums(const float (&sums)[L::kPacks][L::N], const Member<L>
   } else {
     __shared__ float all[L::kTeams][L::kPacks * L::kThreads * L::N];
 #pragma unroll
-    for (int p = 0; p < L::kPacks; ++p) store_pack(&all[threadIdx.x / L::kThreads][me.column(p)], sums[p]);
+    for (int p = 0; p < L::kPacks; ++p)
+#pragma unroll
+      for (int i = 0; i < L::N; ++i) all[threadIdx.x / L::kThreads][me.column(p) + i] = sums[p][i];
     __syncthreads();
     for (int64_t c = threadIdx.x; c < width; c += L::kBlock) {
       float sum = 0;

@@ -54,6 +54,27 @@ inline __device__ void store_pack(T* to, const float (&values)[N]) {
   }
 }
 
+/// A pack as loaded. Where values wait in registers this is the form: entries of 16 bits, taken apart, would fill twice
+/// as many, and taking them apart would wait for the load.
+template <class T, int N>
+struct alignas(N * sizeof(T)) LoadedPack {
+  static constexpr bool kPairs = sizeof(T) == 2 && N > 1;
+  using Word = std::conditional_t<kPairs, uint32_t, std::remove_const_t<T>>;
+  Word words[kPairs ? N / 2 : N];
+
+  __device__ float operator[](int i) const {
+    if constexpr (kPairs)
+      return __uint_as_float(i % 2 == 0 ? words[i / 2] << 16 : words[i / 2] & 0xffff0000u);
+    else
+      return to_f32(words[i]);
+  }
+};
+
+template <int N, class T>
+inline __device__ LoadedPack<std::remove_const_t<T>, N> load_packed(T* from) {
+  return *reinterpret_cast<const LoadedPack<std::remove_const_t<T>, N>*>(from);
+}
+
 /// Whether packs of N entries that begin at multiples of N columns are aligned in all rows of `tensor` (rank 2).
 template <int N>
 bool packs_fit(const Tensor& tensor) {
