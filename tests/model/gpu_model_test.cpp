@@ -104,6 +104,6 @@ TEST_P(EveryStackOnAGpu, GivesTheSameBitsRecordedOrNot) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stacks, EveryStackOnAGpu, ::testing::ValuesIn(stacks()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& stack) { return stack.param.name; });
 
 }  // namespace hyscale::model::tests
