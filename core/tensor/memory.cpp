@@ -9,7 +9,6 @@ namespace hyscale {
 
 static constexpr size_t kCacheLine = 64;
 static constexpr size_t kSmallestBlock = size_t{1} << 20;
-static constexpr size_t kDeviceBlock = size_t{256} << 20;  // asking a GPU for memory is slow
 
 static size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
@@ -69,20 +68,29 @@ int64_t row_stride(DType dtype, int64_t width, Device device) {
 
 Tensor Arena::tensor(DType dtype, const Shape& shape) {
   const size_t bytes = round_up(std::max<size_t>(bytes_of(dtype, shape), 1), source_->alignment());
+  return Tensor(take(bytes), dtype, source_->device(), shape);
+}
+
+void* Arena::take(size_t bytes) {
+  if (span_ != nullptr) {
+    if (now_.used + bytes > span_->size()) span_->grow(now_.used + bytes);
+    void* const data = static_cast<std::byte*>(span_->data()) + now_.used;
+    now_.used += bytes;
+    peak_ = std::max(peak_, now_.used);
+    return data;
+  }
   for (; now_.block < blocks_.size() && now_.used + bytes > blocks_[now_.block].memory.size(); ++now_.block) {
     blocks_[now_.block].filled = now_.used;
     now_.used = 0;
   }
-  if (now_.block == blocks_.size()) {
-    const size_t least = source_->device() == Device::cpu ? std::max(kSmallestBlock, reserved_bytes()) : kDeviceBlock;
-    blocks_.push_back({Buffer::uninitialised(std::max(bytes, least), *source_)});
-  }
-  void* data = static_cast<std::byte*>(blocks_[now_.block].memory.data()) + now_.used;
+  if (now_.block == blocks_.size())
+    blocks_.push_back({Buffer::uninitialised(std::max({bytes, kSmallestBlock, reserved_bytes()}), *source_)});
+  void* const data = static_cast<std::byte*>(blocks_[now_.block].memory.data()) + now_.used;
   now_.used += bytes;
   size_t in_use = now_.used;
   for (size_t b = 0; b < now_.block; ++b) in_use += blocks_[b].filled;
   peak_ = std::max(peak_, in_use);
-  return Tensor(data, dtype, source_->device(), shape);
+  return data;
 }
 
 void Arena::release(Mark mark) {
@@ -104,7 +112,7 @@ Tensor Arena::matrix(DType dtype, int64_t rows, int64_t width) {
 }
 
 size_t Arena::reserved_bytes() const {
-  size_t total = 0;
+  size_t total = span_ != nullptr ? span_->size() : 0;
   for (const Block& block : blocks_) total += block.memory.size();
   return total;
 }

@@ -8,6 +8,16 @@
 
 namespace hyscale {
 
+/// Memory that gets longer and stays where it is.
+class GrowingMemory {
+ public:
+  virtual ~GrowingMemory() = default;
+  virtual void* data() const = 0;
+  virtual size_t size() const = 0;
+  /// To at least `bytes`; never shrinks. Throws OutOfMemory.
+  virtual void grow(size_t bytes) = 0;
+};
+
 /// Where memory of one device comes from. Outlives what it gave.
 class MemorySource {
  public:
@@ -17,6 +27,8 @@ class MemorySource {
   /// Content is undefined; pages that are never touched cost nothing on the host. Throws OutOfMemory.
   virtual void* take(size_t bytes) = 0;
   virtual void give_back(void* memory) noexcept = 0;
+  /// Null where memory cannot grow in place.
+  virtual std::unique_ptr<GrowingMemory> growing() { return nullptr; }
   /// Enqueued where the device has a queue.
   virtual void zero(void* memory, size_t bytes) = 0;
 };
@@ -67,8 +79,9 @@ int64_t row_stride(DType dtype, int64_t width, Device device = Device::cpu);
 ///     { Arena::Scope scope(arena); … scratch … }   // given back here
 ///     arena.release(start);
 ///
-/// Grows on demand (a new block); handed-out memory never moves. When all of it is given back, several blocks become
-/// one of the size that was needed. Content is undefined unless `zeroed`.
+/// Grows on demand; handed-out memory never moves. Where memory can grow in place the arena is one piece of it.
+/// Elsewhere it takes a new block, and when all of it is given back several blocks become one of the size that was
+/// needed. Content is undefined unless `zeroed`.
 class Arena {
  public:
   struct Mark {
@@ -87,7 +100,7 @@ class Arena {
     Mark mark_;
   };
 
-  explicit Arena(MemorySource& source = host_memory()) : source_(&source) {}
+  explicit Arena(MemorySource& source = host_memory()) : source_(&source), span_(source.growing()) {}
 
   Tensor tensor(DType dtype, const Shape& shape);
   Tensor zeroed(DType dtype, const Shape& shape);
@@ -105,7 +118,10 @@ class Arena {
     Buffer memory;
     size_t filled = 0;  // when the next block was begun
   };
+  void* take(size_t bytes);
+
   MemorySource* source_;
+  std::unique_ptr<GrowingMemory> span_;  // null: blocks
   std::vector<Block> blocks_;
   Mark now_;
   size_t peak_ = 0;  // bytes in use at once

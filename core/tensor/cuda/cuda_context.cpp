@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "core/base/error.h"
+#include "core/tensor/cuda/cuda_memory.h"
 
 namespace hyscale {
 
@@ -21,8 +22,6 @@ void check_cuda(cudaError_t status, const char* what) {
 namespace {
 
 size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()); }
-
-double gib(size_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
 
 std::string version_text(int number) { return fmt::format("{}.{}", number / 1000, number % 1000 / 10); }
 
@@ -49,51 +48,6 @@ class CudaContext::Graph final : public Recording {
  private:
   cudaGraphExec_t graph_;
   CudaContext& context_;
-};
-
-/// Counts what it gives.
-class CudaContext::Memory final : public MemorySource {
- public:
-  explicit Memory(cudaStream_t stream) : stream_(stream) {}
-  Device device() const override { return Device::cuda; }
-  size_t alignment() const override { return 256; }
-  void* take(size_t bytes) override {
-    void* memory = nullptr;
-    const cudaError_t status = cudaMalloc(&memory, bytes);
-    if (status == cudaErrorMemoryAllocation) {
-      cudaGetLastError();  // or every later call would report it again
-      const MemoryUse now = use();
-      throw OutOfMemory(
-          {.what = fmt::format("the GPU has no {:.2f} GiB left: {:.2f} of {:.2f} GiB are free, {:.2f} are ours",
-                               gib(bytes), gib(now.free), gib(now.total), gib(now.taken)),
-           .remedy = "use a smaller --micro-batch"});
-    }
-    check_cuda(status, "allocating GPU memory");
-    sizes_.emplace(memory, bytes);
-    taken_ += bytes;
-    peak_ = std::max(peak_, taken_);
-    return memory;
-  }
-  // waits for what still uses the memory
-  void give_back(void* memory) noexcept override {
-    const auto at = sizes_.find(memory);
-    taken_ -= at->second;
-    sizes_.erase(at);
-    cudaFree(memory);
-  }
-  void zero(void* memory, size_t bytes) override {
-    check_cuda(cudaMemsetAsync(memory, 0, bytes, stream_), "clearing GPU memory");
-  }
-  MemoryUse use() const {
-    MemoryUse now{.taken = taken_, .peak = peak_};
-    cudaMemGetInfo(&now.free, &now.total);
-    return now;
-  }
-
- private:
-  cudaStream_t stream_;
-  std::unordered_map<void*, size_t> sizes_;
-  size_t taken_ = 0, peak_ = 0;
 };
 
 /// Pinned memory that uploads pass through, so that they are asynchronous and the caller may go on. A slot is used
@@ -146,7 +100,7 @@ CudaContext::CudaContext(const CudaOptions& options) : options_(options) {
   check_cuda(cudaSetDevice(options.index), "choosing the GPU");
   check_cuda(cudaGetDeviceProperties(&properties_, options.index), "asking for the GPU's properties");
   check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
-  memory_ = std::make_unique<Memory>(stream_);
+  memory_ = std::make_unique<CudaMemory>(stream_);
   staging_ = std::make_unique<Staging>();
 }
 

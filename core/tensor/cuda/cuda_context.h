@@ -10,6 +10,8 @@
 
 namespace hyscale {
 
+class CudaMemory;
+
 /// Throws OutOfMemory for a failed allocation, Error (exit 1) naming `what` for anything else that is no success.
 void check_cuda(cudaError_t status, const char* what);
 
@@ -54,7 +56,6 @@ class CudaContext final : public DeviceContext {
 
  private:
   friend class OperationTimer;
-  class Memory;
   class Graph;
   struct Staging;
   struct Timing;
@@ -67,7 +68,7 @@ class CudaContext final : public DeviceContext {
   CudaOptions options_;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
-  std::unique_ptr<Memory> memory_;
+  std::unique_ptr<CudaMemory> memory_;
   std::unique_ptr<Staging> staging_;
   std::unique_ptr<Timing> timing_;              // null: nobody asked
   std::unique_ptr<std::vector<Span>> replays_;  // likewise
