@@ -23,8 +23,9 @@ struct GpuAdamWArgs {
   double weight_decay = 0;
   double clip = 0;  // gradients are scaled by min(1, clip / √Σg²); 0: never
 };
-/// Enqueued. When Σ g² is not finite, gradients are cleared and everything else stays as it was.
-/// Throws ShapeError when shapes, dtypes or alignments break the contract, ConfigError when the build has no CUDA.
+/// Enqueued; takes scratch from exec.arena and gives it back. When Σ g² is not finite, gradients are cleared and
+/// everything else stays as it was. Throws ShapeError when shapes, dtypes or alignments break the contract, ConfigError
+/// when the build has no CUDA.
 void gpu_adamw(const GpuAdamWArgs& args, const Exec& exec);
 
 /// out (f64 [1], written) = Σ x² of x (f32 [n], dense), in double and in an order that n alone decides. Enqueued; takes

@@ -11,6 +11,7 @@ using namespace kernels::cuda;
 
 constexpr int kThreads = 256;
 constexpr int kVectors = 2;           // float4s a thread updates
+constexpr int kResident = 4;          // blocks at once on a multiprocessor
 constexpr int kSumVectors = 4;        // float4s a thread has in flight
 constexpr int64_t kSumBlocks = 1024;  // at most, so that one block can sum their sums
 
@@ -21,7 +22,6 @@ struct Arrays {
   float4* m;
   float4* v;
   const uint32_t* decays;
-  const double* schedule;
   int64_t vectors;
 };
 
@@ -32,22 +32,25 @@ struct Rule {
 // What a step multiplies with, as the CPU's step rounds it.
 struct Factors {
   float beta1, new1, beta2, new2, m_factor, v_factor, epsilon, scale, rate, keep;
+  float moves;  // 0: the gradient norm is not finite, nothing changes
 };
 
-__device__ Factors factors_of(const Rule& rule, const double* schedule) {
+// Once for all: a square root and a division in double at the head of every block would hold up its stores.
+__global__ void factors_kernel(Factors* factors, Rule rule, const double* schedule) {
   const auto f = [](double x) { return static_cast<float>(x); };
   const double rate = schedule[0], norm = sqrt(schedule[3]);
   const double scale = rule.clip > 0 && norm > rule.clip ? rule.clip / norm : 1.0;
-  return {.beta1 = f(rule.beta1),
-          .new1 = f(1 - rule.beta1),
-          .beta2 = f(rule.beta2),
-          .new2 = f(1 - rule.beta2),
-          .m_factor = f(schedule[1]),
-          .v_factor = f(schedule[2]),
-          .epsilon = f(rule.epsilon),
-          .scale = f(scale),
-          .rate = f(rate),
-          .keep = f(1 - rate * rule.weight_decay)};
+  *factors = {.beta1 = f(rule.beta1),
+              .new1 = f(1 - rule.beta1),
+              .beta2 = f(rule.beta2),
+              .new2 = f(1 - rule.beta2),
+              .m_factor = f(schedule[1]),
+              .v_factor = f(schedule[2]),
+              .epsilon = f(rule.epsilon),
+              .scale = f(scale),
+              .rate = f(rate),
+              .keep = f(1 - rate * rule.weight_decay),
+              .moves = isfinite(schedule[3]) ? 1.0F : 0.0F};
 }
 
 __device__ void update(const Factors& f, bool decays, float gradient, float& w, float& m, float& v) {
@@ -60,9 +63,8 @@ __device__ void update(const Factors& f, bool decays, float gradient, float& w, 
 
 __device__ uint32_t bits_of(__nv_bfloat162 pair) { return *reinterpret_cast<const uint32_t*>(&pair); }
 
-__device__ void update_vector(const Arrays& a, const Factors& f, int64_t at, float4 g, float4 w, float4 m, float4 v) {
-  const int64_t group = at / 16;  // of 64 elements
-  const bool decays = a.decays[group / 32] >> (group % 32) & 1;
+__device__ void update_vector(const Arrays& a, const Factors& f, int64_t at, bool decays, float4 g, float4 w, float4 m,
+                              float4 v) {
   update(f, decays, g.x, w.x, m.x, v.x);
   update(f, decays, g.y, w.y, m.y, v.y);
   update(f, decays, g.z, w.z, m.z, v.z);
@@ -74,9 +76,16 @@ __device__ void update_vector(const Arrays& a, const Factors& f, int64_t at, flo
     a.rounded[at] = {bits_of(__floats2bfloat162_rn(w.x, w.y)), bits_of(__floats2bfloat162_rn(w.z, w.w))};
 }
 
-__global__ void __launch_bounds__(kThreads) adamw_kernel(Arrays a, Rule rule) {
+__device__ bool decays_at(const Arrays& a, int64_t at) {
+  const int64_t group = at / 16;  // of 64 elements
+  return a.decays[group / 32] >> (group % 32) & 1;
+}
+
+// All loads are on their way before the first value is needed.
+__global__ void __launch_bounds__(kThreads, kResident) adamw_kernel(Arrays a, const Factors* all_factors) {
   const int64_t first = static_cast<int64_t>(blockIdx.x) * (kVectors * kThreads) + threadIdx.x;
   float4 g[kVectors], w[kVectors], m[kVectors], v[kVectors];
+  bool decays[kVectors];
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
     const int64_t at = first + i * kThreads;
@@ -85,14 +94,15 @@ __global__ void __launch_bounds__(kThreads) adamw_kernel(Arrays a, Rule rule) {
     w[i] = a.weights[at];
     m[i] = a.m[at];
     v[i] = a.v[at];
-    a.gradients[at] = {};
+    decays[i] = decays_at(a, at);
   }
-  if (!isfinite(a.schedule[3])) return;
-  const Factors factors = factors_of(rule, a.schedule);
+  const Factors factors = *all_factors;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
     const int64_t at = first + i * kThreads;
-    if (at < a.vectors) update_vector(a, factors, at, g[i], w[i], m[i], v[i]);
+    if (at >= a.vectors) continue;
+    a.gradients[at] = {};
+    if (factors.moves != 0) update_vector(a, factors, at, decays[i], g[i], w[i], m[i], v[i]);
   }
 }
 
@@ -169,7 +179,6 @@ void gpu_adamw(const GpuAdamWArgs& args, const Exec& exec) {
                       .m = vectors_of(args.m),
                       .v = vectors_of(args.v),
                       .decays = reinterpret_cast<const uint32_t*>(pointer_to<const int32_t>(args.decays)),
-                      .schedule = pointer_to<const double>(args.schedule),
                       .vectors = vectors};
   const Rule rule{.beta1 = args.betas[0],
                   .beta2 = args.betas[1],
@@ -177,7 +186,11 @@ void gpu_adamw(const GpuAdamWArgs& args, const Exec& exec) {
                   .weight_decay = args.weight_decay,
                   .clip = args.clip};
   const auto blocks = static_cast<unsigned>(divide_up(vectors, kVectors * kThreads));
-  adamw_kernel<<<blocks, kThreads, 0, cuda_context(exec).stream()>>>(arrays, rule);
+  const Arena::Scope scratch(*exec.arena);
+  auto* factors = reinterpret_cast<Factors*>(exec.arena->tensor(DType::f32, {sizeof(Factors) / sizeof(float)}).data());
+  const cudaStream_t stream = cuda_context(exec).stream();
+  factors_kernel<<<1, 1, 0, stream>>>(factors, rule, pointer_to<const double>(args.schedule));
+  adamw_kernel<<<blocks, kThreads, 0, stream>>>(arrays, factors);
   check_launch("adamw");
 }
 
