@@ -85,7 +85,8 @@ int64_t choose_micro_batch(const Attempt& attempt) {
   const int64_t before = std::atoll(setting_before(attempt.options, "micro_batch").c_str());
   if (before > 0 && before <= local) return before;
   if (attempt.device.gpu == nullptr) return std::min(usual_micro_batch(config.model.context), local);
-  return fitting_micro_batch(config.model, config.train.precision, local, attempt.device.gpu->memory_use().free);
+  return fitting_micro_batch(config.model, config.train.precision, attempt.options.recompute, local,
+                             attempt.device.gpu->memory_use().free);
 }
 
 }  // namespace
@@ -117,6 +118,7 @@ void prepare(Attempt& a) {
                               {"tp", std::to_string(a.mesh.tp)},
                               {"micro_batch", std::to_string(a.plan.micro_batch)},
                               {"threads", std::to_string(threads.threads)},
+                              {"recompute", spec::kRecomputes[static_cast<size_t>(options.recompute)]},
                               {"deterministic", options.deterministic ? "yes" : "no"}},
                  .provenance = {{"commit", build_commit()},
                                 {"build", build_flags()},

@@ -10,8 +10,10 @@
 #include "parallel/commands.h"
 #include "parallel/device.h"
 #include "parallel/execution.h"
+#include "parallel/gpu_memory.h"
 #include "parallel/mesh.h"
 #include "parallel/micro_batch.h"
+#include "parallel/recompute_option.h"
 #include "parallel/threads.h"
 #include "parallel/train_bench.h"
 #include "parallel/train_bench_text.h"
@@ -31,18 +33,21 @@ struct BenchOptions {
   bool json = false;
 };
 
-TrainBenchPlan resolve(const BenchOptions& options, const spec::RunConfig& config) {
+TrainBenchPlan resolve(const BenchOptions& options, const spec::RunConfig& config, const WorkDevice& device) {
   TrainBenchPlan plan = options.plan;
   plan.batch_sequences = options.batch > 0 ? options.batch : batch_sequences(config);
-  plan.micro_batch = options.micro_batch > 0 ? options.micro_batch : usual_micro_batch(config.model.context);
-  plan.micro_batch = std::min(plan.micro_batch, plan.batch_sequences);
+  const int64_t usual = device.gpu == nullptr
+                            ? usual_micro_batch(config.model.context)
+                            : fitting_micro_batch(config.model, config.train.precision, plan.recompute,
+                                                  plan.batch_sequences, device.gpu->memory_use().free);
+  plan.micro_batch = std::min(options.micro_batch > 0 ? options.micro_batch : usual, plan.batch_sequences);
   return plan;
 }
 
 void bench(const BenchOptions& options) {
   const spec::RunConfig config = spec::load_run_config(options.run_file, options.overrides);
   const WorkDevice device = open_device(options.device, config.train.precision, options.deterministic == "yes", 1);
-  const TrainBenchPlan plan = resolve(options, config);
+  const TrainBenchPlan plan = resolve(options, config, device);
   const ThreadPlan threads = set_threads(options.threads, 1, options.pin);
   ProgressLine line;
   const TrainBench result = bench_train(
@@ -69,6 +74,7 @@ void add_train(CLI::App& app) {
   command->add_option("--warmup", options->plan.warmup, "Steps before them")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  add_recompute_option(*command, options->plan.recompute);
   command->add_option("--threads", options->threads, "Threads (default: allowed cores)")->check(CLI::PositiveNumber);
   command->add_option("--pin", options->pin, "Cores for the threads, one each: 0,1")->delimiter(',');
   command->add_option("--device", options->device, "auto, cpu or cuda")

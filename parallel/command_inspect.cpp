@@ -13,6 +13,7 @@
 #include "parallel/inspect_text.h"
 #include "parallel/mesh.h"
 #include "parallel/micro_batch.h"
+#include "parallel/recompute_option.h"
 
 namespace hyscale::parallel {
 
@@ -24,6 +25,7 @@ struct Options {
   std::vector<std::string> set;
   int64_t dp = 1, tp = 1;
   int64_t micro_batch = 0;  // 0: as train chooses it
+  spec::Recompute recompute = spec::Recompute::none;
   bool json = false;
 };
 
@@ -38,7 +40,12 @@ spec::ExecutionShape execution_of(const Options& options, const spec::RunConfig&
          .remedy = "use a divisor"});
   const int64_t local = sequences / options.dp;
   const int64_t wanted = options.micro_batch > 0 ? options.micro_batch : usual_micro_batch(config.model.context);
-  return {.dp = options.dp, .micro_batch = std::min(wanted, local), .precision = config.train.precision};
+  const bool gpu = config.train.precision != spec::Precision::fp32;  // the CPU computes in fp32 only
+  return {.dp = options.dp,
+          .micro_batch = std::min(wanted, local),
+          .precision = config.train.precision,
+          .gpu = gpu,
+          .recompute = options.recompute};
 }
 
 Inspection inspect(const Options& options) {
@@ -73,6 +80,7 @@ void add_inspect_command(CLI::App& app) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--store", options->store, "Store with the corpus (default: HYSCALE_STORE, ./hyscale-store)");
+  add_recompute_option(*command, options->recompute);
   command
       ->add_option("--micro-batch", options->micro_batch, "Sequences of one forward pass (memory; default: as train)")
       ->check(CLI::Range(1, 1'000'000));

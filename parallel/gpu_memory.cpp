@@ -8,20 +8,25 @@ namespace hyscale::parallel {
 // Of what is there; the rest is for CUDA's own context, libraries and holes between blocks.
 static constexpr double kUsable = 0.92;
 
-static spec::MemoryBytes foretell(const spec::ModelConfig& model, spec::Precision precision, int64_t micro_batch) {
-  return spec::memory_per_rank(model, {.dp = 1, .micro_batch = micro_batch, .precision = precision, .gpu = true});
+static spec::MemoryBytes foretell(const spec::ModelConfig& model, spec::Precision precision, spec::Recompute recompute,
+                                  int64_t micro_batch) {
+  return spec::memory_per_rank(
+      model, {.dp = 1, .micro_batch = micro_batch, .precision = precision, .gpu = true, .recompute = recompute});
 }
 
-int64_t fitting_micro_batch(const spec::ModelConfig& model, spec::Precision precision, int64_t most, size_t bytes) {
+int64_t fitting_micro_batch(const spec::ModelConfig& model, spec::Precision precision, spec::Recompute recompute,
+                            int64_t most, size_t bytes) {
   int64_t micro_batch = std::max<int64_t>(most, 1);
-  while (micro_batch > 1 && foretell(model, precision, micro_batch).total() > kUsable * static_cast<double>(bytes))
+  while (micro_batch > 1 &&
+         foretell(model, precision, recompute, micro_batch).total() > kUsable * static_cast<double>(bytes))
     --micro_batch;
   return micro_batch;
 }
 
-OutOfMemory explain(const OutOfMemory& error, const spec::RunConfig& config, int64_t micro_batch, MemoryUse gpu) {
+OutOfMemory explain(const OutOfMemory& error, const spec::RunConfig& config, int64_t micro_batch,
+                    spec::Recompute recompute, MemoryUse gpu) {
   const auto gib = [](double bytes) { return bytes / (1 << 30); };
-  const spec::MemoryBytes m = foretell(config.model, config.train.precision, micro_batch);
+  const spec::MemoryBytes m = foretell(config.model, config.train.precision, recompute, micro_batch);
   Problem problem = error.problems().front();
   problem.what += fmt::format(
       "\n  a micro-batch of {} sequences of {} tokens needs, in GiB:\n"
@@ -29,11 +34,13 @@ OutOfMemory explain(const OutOfMemory& error, const spec::RunConfig& config, int
       "    scratch     {:8.2f}\n    together    {:8.2f} of {:.2f}",
       micro_batch, config.model.context, gib(m.weights), gib(m.gradients), gib(m.optimizer), gib(m.activations),
       gib(m.scratch), gib(m.total()), gib(static_cast<double>(gpu.total)));
-  const int64_t fits = fitting_micro_batch(config.model, config.train.precision, micro_batch - 1, gpu.free + gpu.taken);
-  const bool some_fit = micro_batch > 1 && foretell(config.model, config.train.precision, fits).total() <
+  const int64_t fits =
+      fitting_micro_batch(config.model, config.train.precision, recompute, micro_batch - 1, gpu.free + gpu.taken);
+  const bool some_fit = micro_batch > 1 && foretell(config.model, config.train.precision, recompute, fits).total() <
                                                kUsable * static_cast<double>(gpu.free + gpu.taken);
   problem.remedy = some_fit ? fmt::format("--micro-batch {} would fit", fits)
                             : "not even one sequence at a time would fit: train a smaller model or a shorter context";
+  if (recompute == spec::Recompute::none) problem.remedy += "; --recompute swiglu takes less memory and little time";
   return OutOfMemory(std::move(problem));
 }
 

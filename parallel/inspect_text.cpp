@@ -36,7 +36,7 @@ ordered_json memory_json(const Inspection& i) {
   return {{"dp", i.execution.dp},
           {"tp", 1},
           {"micro_batch", i.execution.micro_batch},
-          {"recompute", "none"},
+          {"recompute", spec::kRecomputes[static_cast<size_t>(i.execution.recompute)]},
           {"weights", m.weights},
           {"gradients", m.gradients},
           {"optimizer", m.optimizer},
@@ -93,9 +93,9 @@ std::string memory_text(const Inspection& i) {
   const auto mib = [](double bytes) { return bytes / (1 << 20); };
   return fmt::format(
       "memory per rank       {:.1f} MiB: weights {:.1f}  gradients {:.1f}  optimizer {:.1f}  activations {:.1f}  "
-      "scratch {:.1f}  (dp {}, micro-batch {}, nothing recomputed)\n",
+      "scratch {:.1f}  (dp {}, micro-batch {}, {} recomputed)\n",
       mib(m.total()), mib(m.weights), mib(m.gradients), mib(m.optimizer), mib(m.activations), mib(m.scratch),
-      i.execution.dp, i.execution.micro_batch);
+      i.execution.dp, i.execution.micro_batch, i.execution.recompute == spec::Recompute::none ? "nothing" : "swiglu");
 }
 
 std::string cache_text(const Inspection& i) {

@@ -17,9 +17,10 @@ namespace hyscale::parallel {
 struct TrainBenchPlan {
   int64_t batch_sequences = 1;  // of one step
   int64_t micro_batch = 1;      // sequences of one forward pass
-  int steps = 10;               // timed
-  int warmup = 2;               // before them, not timed
-  double ceiling_seconds = 0;   // GPU: spent behind the steps on measuring what plain products sustain; 0: not asked
+  spec::Recompute recompute = spec::Recompute::none;
+  int steps = 10;              // timed
+  int warmup = 2;              // before them, not timed
+  double ceiling_seconds = 0;  // GPU: spent behind the steps on measuring what plain products sustain; 0: not asked
 };
 
 /// Only of a CPU. FLOP/s, one measurement after each step.

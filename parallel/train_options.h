@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/spec/run_config.h"
+
 namespace hyscale::parallel {
 
 /// What `hybrid-worker train` is told beside the run config: nothing here changes what a run is (its id), only where
@@ -23,6 +25,7 @@ struct TrainOptions {
   int64_t micro_batch = 0;    // sequences of one forward pass per rank; 0: about 16K tokens
   int threads = 0;            // 0: allowed cores / ranks on this host
   bool deterministic = true;  // the CPU back end has no other way
+  spec::Recompute recompute = spec::Recompute::none;
 
   // these do not
   std::vector<int> pin;                 // cores, one for each thread

@@ -42,10 +42,13 @@ std::unique_ptr<Optimizer> make_optimizer(model::ParameterTable& parameters, con
 
 }  // namespace
 
-TrainState::TrainState(const spec::RunConfig& config, const WorkDevice& device, Collective& ranks)
+TrainState::TrainState(const spec::RunConfig& config, const WorkDevice& device, Collective& ranks,
+                       spec::Recompute recompute)
     : ranks_(ranks),
       model_(config.model, device.compute, {}, device.context()),
-      optimizer_(make_optimizer(model_.parameters(), config.train.optimizer, device, ranks)) {}
+      optimizer_(make_optimizer(model_.parameters(), config.train.optimizer, device, ranks)) {
+  model_.recompute(recompute);
+}
 
 TrainState::StepResult TrainState::finish_step(int64_t step, double lr) {
   optimizer_->step(step, lr);

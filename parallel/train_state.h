@@ -19,7 +19,8 @@ void load_weights(const storage::CheckpointReader* checkpoint, model::ParameterT
 class TrainState {
  public:
   /// `device` and `ranks` must outlive it.
-  TrainState(const spec::RunConfig& config, const WorkDevice& device, Collective& ranks);
+  TrainState(const spec::RunConfig& config, const WorkDevice& device, Collective& ranks,
+             spec::Recompute recompute = spec::Recompute::none);
 
   model::Model& model() { return model_; }
 

@@ -12,13 +12,14 @@ namespace hyscale::model {
 class FeedForward {
  public:
   FeedForward(const ParameterTable& parameters, const std::string& prefix);
-  void forward(const Tensor& x, const Tensor& out, const Exec& exec);
+  /// Without `keep_hidden` backward computes d_ff channels of each token again.
+  void forward(const Tensor& x, const Tensor& out, bool keep_hidden, const Exec& exec);
   void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec);
 
  private:
   const Parameter *gate_up_weight_, *down_weight_;
   Tensor gate_up_;  // [tokens, 2 · d_ff]
-  Tensor hidden_;   // [tokens, d_ff]
+  Tensor hidden_;   // [tokens, d_ff]; empty when it is not kept
 };
 
 }  // namespace hyscale::model

@@ -115,6 +115,7 @@ struct Model::State {
   Arena arena;
   OwnedTensor loss;  // f64 [1]
   std::deque<DeviceBatch> batches;
+  spec::Recompute recompute = spec::Recompute::none;
   FiniteCheck* check = nullptr;  // set while somebody looks for a value that is not finite
 };
 
@@ -144,7 +145,7 @@ Tensor Model::State::forward(const TokenBatch& batch) {
     if (check != nullptr) check->look(i, "mixer's output", delta);
     if (!layer.ffn) continue;
     const Tensor& ffn_in = layer.ffn_norm->forward(stream, delta, exec());
-    layer.ffn->forward(ffn_in, delta, exec());
+    layer.ffn->forward(ffn_in, delta, recompute != spec::Recompute::swiglu, exec());
     if (check != nullptr) check->look(i, "ffn's output", delta);
   }
   const Tensor& final_rows = final_norm.forward(stream, delta, exec());
@@ -192,6 +193,7 @@ Model::Model(Model&&) noexcept = default;
 const spec::ModelConfig& Model::config() const { return state_->config; }
 ParameterTable& Model::parameters() { return state_->parameters; }
 const ParameterTable& Model::parameters() const { return state_->parameters; }
+void Model::recompute(spec::Recompute what) { state_->recompute = what; }
 size_t Model::activation_bytes() const { return state_->arena.reserved_bytes(); }
 
 void Model::accumulate(const TokenBatch& batch, double scale) {

@@ -34,6 +34,9 @@ class Model {
   ~Model();
   Model(Model&&) noexcept;
 
+  /// Before the first micro-batch; nothing unless it is called.
+  void recompute(spec::Recompute what);
+
   const spec::ModelConfig& config() const;
   ParameterTable& parameters();
   const ParameterTable& parameters() const;

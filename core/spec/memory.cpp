@@ -30,24 +30,27 @@ namespace {
 /// Elements of the arena, summed up as Model runs through the stack.
 struct ArenaElements {
   int64_t tokens, row;  // row: of the residual stream
-  int64_t kept = 0, states = 0, scratch = 0;
+  bool gpu;
+  bool swiglu_again;  // recomputed
+  int64_t kept = 0, wide = 0, scratch = 0;  // wide: in fp32
 
   // The normed row and its scale; the stream behind it unless it is the one before.
   void norm(bool first) {
     kept += tokens * (first ? row : 2 * row);
-    states += tokens;
+    wide += tokens;
   }
   void layer(const BlockConfig& block, int64_t d_model, int64_t sequences, bool first) {
     const int64_t norm_sums = whole(tokens, 128) / 128 * d_model;
     norm(first);
     const ActivationSize mixer = block.mixer->activations(sequences, tokens / sequences);
-    kept += mixer.kept;
-    states += mixer.states;
+    kept += mixer.kept + (gpu ? mixer.gpu_scan_states : 0);
+    wide += mixer.statistics + (gpu ? 0 : mixer.scan_states);
     scratch = std::max({scratch, mixer.scratch, norm_sums});
     if (!block.ffn) return;
     norm(false);
-    kept += tokens * (stored_row(2 * block.ffn->d_ff) + stored_row(block.ffn->d_ff));
-    scratch = std::max(scratch, tokens * stored_row(block.ffn->d_ff));
+    const int64_t hidden = tokens * stored_row(block.ffn->d_ff);
+    kept += tokens * stored_row(2 * block.ffn->d_ff) + (swiglu_again ? 0 : hidden);
+    scratch = std::max(scratch, swiglu_again ? 2 * hidden : hidden);
   }
 };
 
@@ -58,7 +61,10 @@ MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shap
   const double copy = shape.precision == Precision::fp32 ? 0 : shape.precision == Precision::bf16 ? 2 : 1;
   const int64_t flat = flat_elements(model), shard = (flat + shape.dp - 1) / shape.dp;
   const int64_t exchanged = shard * shape.dp != flat ? 2 * shard * shape.dp : 0;
-  ArenaElements arena{.tokens = shape.micro_batch * model.context, .row = stored_row(model.d_model)};
+  ArenaElements arena{.tokens = shape.micro_batch * model.context,
+                      .row = stored_row(model.d_model),
+                      .gpu = shape.gpu,
+                      .swiglu_again = shape.recompute == Recompute::swiglu};
   arena.kept = 2 * arena.tokens * arena.row;  // the embedding's rows, and a layer's output
   for (size_t n = 0; n < model.stack.size(); ++n) arena.layer(model.stack[n], model.d_model, shape.micro_batch, n == 0);
   arena.norm(model.stack.empty());
@@ -69,7 +75,7 @@ MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shap
   return {.weights = bytes_of(flat, 4 + copy),
           .gradients = bytes_of(flat, 4),
           .optimizer = bytes_of(2 * shard + exchanged, 4),
-          .activations = bytes_of(arena.kept, element) + bytes_of(arena.states, 4),
+          .activations = bytes_of(arena.kept, element) + bytes_of(arena.wide, 4),
           .scratch = bytes_of(gradient_row, element) + std::max(head, backward)};
 }
 

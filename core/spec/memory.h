@@ -6,12 +6,13 @@
 
 namespace hyscale::spec {
 
-/// What memory depends on beside the model. Nothing is recomputed.
+/// What memory depends on beside the model.
 struct ExecutionShape {
   int64_t dp = 1;           // ranks that share the optimizer's state (ZeRO-1)
   int64_t micro_batch = 1;  // sequences of one forward pass on one rank
   Precision precision = Precision::fp32;
-  bool gpu = false;  // its kernels work on the logits of more tokens at once
+  bool gpu = false;  // its kernels work on the logits of more tokens at once and keep fewer SSM states
+  Recompute recompute = Recompute::none;
 };
 
 /// Bytes of one rank while it trains, each category exact to the rounding of allocations (a test holds them against

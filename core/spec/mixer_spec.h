@@ -65,12 +65,17 @@ struct CacheSize {
 /// laid a cache line further (core/tensor, row_stride).
 constexpr int64_t stored_row(int64_t width) { return width % 256 == 0 ? width + 16 : width; }
 
+/// Tokens between the SSM states that the CUDA scan keeps, whatever a mixer's `chunk` says.
+inline constexpr int64_t kGpuScanChunk = 128;
+
 /// What one micro-batch of training holds of a mixer beside its input and output, in elements of the compute dtype
-/// (`states` in fp32).
+/// unless said otherwise.
 struct ActivationSize {
-  int64_t kept = 0;     // from forward to backward
-  int64_t states = 0;   // likewise: SSM states, softmax statistics
-  int64_t scratch = 0;  // the most that backward takes beyond that and gives back
+  int64_t kept = 0;             // from forward to backward
+  int64_t statistics = 0;       // likewise, in fp32: of norms and softmax, time steps
+  int64_t scan_states = 0;      // likewise: SSM states between the CPU's chunks, in fp32
+  int64_t gpu_scan_states = 0;  // those between a GPU's, in the compute dtype
+  int64_t scratch = 0;          // the most that backward takes beyond that and gives back
 };
 
 /// What the size of a study decides about a mixer; the rest (rope, window, norm, ranges …) stays as written.

@@ -74,6 +74,11 @@ struct TrainConfig {
   int64_t steps() const { return batch_tokens > 0 ? tokens / batch_tokens : 0; }
 };
 
+/// What backward computes again instead of keeping it from forward: memory against time, never a bit of the result. An
+/// execution setting, no part of a run.
+enum class Recompute { none, swiglu };  // swiglu: the d_ff channels between a feed-forward layer's matrices
+inline const std::vector<std::string> kRecomputes{"none", "swiglu"};
+
 /// Everything that changes a run's result, and nothing else.
 struct RunConfig {
   ModelConfig model;

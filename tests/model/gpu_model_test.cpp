@@ -103,6 +103,13 @@ TEST_P(EveryStackOnAGpu, GivesTheSameBitsRecordedOrNot) {
   }
 }
 
+TEST_P(EveryStackOnAGpu, GivesTheSameBitsWhenSwigluIsComputedAgain) {
+  Model kept = on(*gpu_, DType::bf16), again = on(*gpu_, DType::bf16);
+  again.recompute(spec::Recompute::swiglu);
+  EXPECT_EQ(kept.forward_backward(batch_.tokens(), 1), again.forward_backward(batch_.tokens(), 1));
+  EXPECT_TRUE(gradients_of(kept, *gpu_) == gradients_of(again, *gpu_));
+}
+
 INSTANTIATE_TEST_SUITE_P(Stacks, EveryStackOnAGpu, ::testing::ValuesIn(stacks()),
                          [](const auto& stack) { return stack.param.name; });
 

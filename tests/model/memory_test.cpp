@@ -7,8 +7,11 @@
 #include "core/kernels/instruction_set.h"
 #include "core/spec/accounting.h"
 #include "tests/model/stacks.h"
+#include "tests/support/gradient_check.h"
 
 namespace hyscale::model::tests {
+
+using hyscale::tests::values_of;
 
 // States are counted in vectors of 8; those of 16 pad the 8 channels of these small heads.
 static double least() { return std::string(kernels::instruction_set()) == "x86-64-v4" ? 0.85 : 0.95; }
@@ -26,6 +29,29 @@ TEST_P(MemoryOfEveryStack, ActivationsAreForetoldWithinFivePerCent) {
   const spec::MemoryBytes foretold = spec::memory_per_rank(config, {.micro_batch = sequences});
   const auto taken = static_cast<double>(model.activation_bytes());
   ASSERT_GT(taken, 1 << 20);
+  EXPECT_GT(foretold.activations + foretold.scratch, least() * taken);
+  EXPECT_LT(foretold.activations + foretold.scratch, 1.05 * taken);
+}
+
+TEST_P(MemoryOfEveryStack, RecomputingIsForetoldAndChangesNoBit) {
+  spec::ModelConfig config = GetParam().config;
+  config.context = 96;
+  const int64_t sequences = 24;
+  const Batch batch(sequences, config.context, config.vocabulary, 3);
+  const auto train = [&](Model& model, spec::Recompute recompute) {
+    model.recompute(recompute);
+    model.parameters().initialise(1);
+    model.parameters().clear_gradients();
+    double loss = 0;
+    for (int step = 0; step < 2; ++step) loss += model.forward_backward(batch.tokens(), 1);
+    return loss;
+  };
+  Model kept(config, DType::f32), again(config, DType::f32);
+  EXPECT_EQ(train(kept, spec::Recompute::none), train(again, spec::Recompute::swiglu));
+  EXPECT_EQ(values_of(kept.parameters().gradients()), values_of(again.parameters().gradients()));
+  const spec::MemoryBytes foretold =
+      spec::memory_per_rank(config, {.micro_batch = sequences, .recompute = spec::Recompute::swiglu});
+  const auto taken = static_cast<double>(again.activation_bytes());
   EXPECT_GT(foretold.activations + foretold.scratch, least() * taken);
   EXPECT_LT(foretold.activations + foretold.scratch, 1.05 * taken);
 }

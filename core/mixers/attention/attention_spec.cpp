@@ -44,7 +44,7 @@ CacheSize AttentionSpec::cache(int64_t context) const {
 ActivationSize AttentionSpec::activations(int64_t sequences, int64_t length) const {
   const int64_t tokens = sequences * length;
   const int64_t rows = tokens * (stored_row(in_width()) + stored_row(value_dim));
-  return {.kept = rows, .states = tokens * heads, .scratch = rows};
+  return {.kept = rows, .statistics = tokens * heads, .scratch = rows};
 }
 
 nlohmann::json AttentionSpec::canonical() const {

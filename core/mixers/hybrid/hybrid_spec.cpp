@@ -98,7 +98,7 @@ ActivationSize HybridSpec::activations(int64_t sequences, int64_t length) const 
   const bool summed = sums_values();
   const bool weighed = scale == HybridScale::gate || scale == HybridScale::alpha;
   const int64_t weights = weighed ? 2 * tokens : 0, first = tokens * stored_row(value_width(0));
-  ActivationSize sum{.kept = weights + (summed ? first : 0), .states = 0, .scratch = weights + (summed ? first : 0)};
+  ActivationSize sum{.kept = weights + (summed ? first : 0), .scratch = weights + (summed ? first : 0)};
   if (value == HybridValue::joint)
     sum.scratch += tokens * stored_row(as_attention(*branches[value_giver()])->v_width());
   int64_t turn = 0;
@@ -108,7 +108,9 @@ ActivationSize HybridSpec::activations(int64_t sequences, int64_t length) const 
     const bool normed = as_attention(*branches[b]) && norm == HybridNorm::group;
     const bool scaled = is_scaled(scale, b), negated = summed && b == 1 && fusion == HybridFusion::subtract;
     sum.kept += own.kept + (normed ? row : 0) + (scaled && !summed ? row : 0);
-    sum.states += own.states + (normed ? tokens : 0);
+    sum.statistics += own.statistics + (normed ? tokens : 0);
+    sum.scan_states += own.scan_states;
+    sum.gpu_scan_states += own.gpu_scan_states;
     sum.scratch += (summed ? 0 : row) + (scaled || negated ? row : 0);
     turn = std::max(turn, own.scratch - (normed ? 0 : row));
   }

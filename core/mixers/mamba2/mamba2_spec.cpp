@@ -74,8 +74,13 @@ ActivationSize Mamba2Spec::activations(int64_t sequences, int64_t length) const 
   const int64_t tokens = sequences * length, taps = std::min(chunk, length), chunks = (length + taps - 1) / taps;
   const int64_t rows = tokens * (stored_row(in_width()) + stored_row(conv_width()) + 2 * stored_row(d_ssm));
   const int64_t states = sequences * heads() * chunks * d_state * ((head_dim + 7) / 8 * 8);
+  const int64_t gpu_chunks = (length + kGpuScanChunk - 1) / kGpuScanChunk;
   const int64_t statistics = tokens * ((gated_norm ? norm_groups : 0) + heads());
-  return {.kept = rows, .states = states + statistics, .scratch = rows + states + 3 * sequences * chunks * heads()};
+  return {.kept = rows,
+          .statistics = statistics,
+          .scan_states = states,
+          .gpu_scan_states = sequences * heads() * gpu_chunks * d_state * head_dim,
+          .scratch = rows + states + 3 * sequences * chunks * heads()};
 }
 
 nlohmann::json Mamba2Spec::canonical() const {

@@ -28,7 +28,7 @@ spec::CacheSize EmaSpec::cache(int64_t) const {
 
 spec::ActivationSize EmaSpec::activations(int64_t sequences, int64_t length) const {
   const int64_t rows = sequences * length * spec::stored_row(width);
-  return {.kept = rows, .states = 0, .scratch = rows};
+  return {.kept = rows, .scratch = rows};
 }
 
 nlohmann::json EmaSpec::canonical() const {
