@@ -1,6 +1,7 @@
 #include "parallel/device.h"
 
 #include <fmt/format.h>
+#include <utility>
 
 #include "core/base/error.h"
 #include "parallel/cpu_check.h"
@@ -15,6 +16,16 @@ void check_precision_on_cpu(spec::Precision precision, const std::string& note) 
                             .remedy = "set it with --set train.precision=fp32 (this is another run)"});
 }
 
+std::unique_ptr<DeviceContext> open_or_advise(const CudaOptions& options) {
+  try {
+    return open_cuda(options);
+  } catch (const ConfigError& error) {
+    Problem problem = error.problems().front();
+    problem.remedy += ", or use --device cpu";
+    throw ConfigError(std::move(problem));
+  }
+}
+
 WorkDevice open_gpu(spec::Precision precision, bool deterministic, int ranks) {
   Problems problems;
   if (ranks > 1)
@@ -25,7 +36,7 @@ WorkDevice open_gpu(spec::Precision precision, bool deterministic, int ranks) {
                   .remedy = "set it with --set train.precision=bf16 (this is another run)"});
   problems.throw_if_any();
   WorkDevice work;
-  work.gpu = open_cuda({.index = 0, .deterministic = deterministic});
+  work.gpu = open_or_advise({.index = 0, .deterministic = deterministic});
   work.compute = precision == spec::Precision::bf16 ? DType::bf16 : DType::f32;
   return work;
 }

@@ -40,8 +40,9 @@ struct KernelBenchPlan {
   int repetitions = 20;  // timed, each by itself
 };
 
-/// Times each case by the GPU's own clock behind three untimed calls. A copy and the largest product come first, as
-/// what the others are compared with. `done(kernel)` is called before each case.
+/// Times each case by the GPU's own clock behind three untimed calls. A copy by a kernel (not by the copy engine,
+/// which is slower) and the largest product come first, as what the others are compared with. `done(kernel)` is called
+/// before each case.
 std::vector<KernelTime> bench_kernels(const KernelBenchPlan& plan, DeviceContext& context,
                                       const std::function<void(const std::string&)>& done);
 

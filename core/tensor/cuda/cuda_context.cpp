@@ -254,7 +254,7 @@ std::unique_ptr<DeviceContext> open_cuda(const CudaOptions& options) {
                                    : fmt::format("GPU {} was asked for; {} can be used", options.index, devices),
                        .why = "the machine has none, its driver is missing or older than CUDA 13 needs, or "
                               "CUDA_VISIBLE_DEVICES hides it",
-                       .remedy = "run nvidia-smi to see what is there, or use --device cpu"});
+                       .remedy = "run nvidia-smi to see what is there"});
   return std::make_unique<CudaContext>(options);
 }
 

@@ -35,8 +35,8 @@ struct Driver {
     cudaDriverEntryPointQueryResult found{};
     check_cuda(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &found), name);
     if (found != cudaDriverEntryPointSuccess)
-      throw Error(ExitCode::failed, {Problem{.what = std::string("the GPU's driver has no ") + name,
-                                             .remedy = "update the driver, or use --device cpu"}});
+      throw Error(ExitCode::failed,
+                  {Problem{.what = std::string("the GPU's driver has no ") + name, .remedy = "update the driver"}});
     function = reinterpret_cast<F>(address);
   }
 };

@@ -33,6 +33,17 @@ TEST_P(CastTwin, GivesTheNearestValue) {
   twin.expect_close({.bf16 = c.from == Holds::wide && c.to == Holds::activations ? 3e-3 : 0, .worst = 2});
 }
 
+TEST_P(CastTwin, BeginsAtAnyEntry) {
+  const CastCase& c = GetParam();
+  Twin twin(c.dtype);
+  const auto x = twin.input("x", {c.count + 3}, {.holds = c.from});
+  const auto out = twin.updated("out", {c.count + 1}, {.holds = c.to});
+  twin.run([&](const Side& s) {
+    kernels::cast({.out = s(out).slice(0, 1, c.count), .x = s(x).slice(0, 3, c.count)}, s.exec());
+  });
+  twin.expect_close({.f32 = 0, .bf16 = c.from == Holds::wide && c.to == Holds::activations ? 3e-3 : 0, .worst = 2});
+}
+
 INSTANTIATE_TEST_SUITE_P(Counts, CastTwin, testing::ValuesIn(cases()), named);
 
 }  // namespace
