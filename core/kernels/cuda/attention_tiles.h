@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "core/kernels/attention.h"
 #include "core/kernels/cuda/launch.h"
@@ -242,6 +243,11 @@ template <class T, class Kernel, class Args>
 void launch(const char* name, Kernel kernel, int64_t blocks, int64_t elements, int64_t floats, const Args& args,
             const Exec& exec) {
   const auto bytes = static_cast<int>(elements * static_cast<int64_t>(sizeof(T)) + floats * 4);
+  if (const cudaDeviceProp& gpu = cuda_context(exec).properties(); bytes > static_cast<int>(gpu.sharedMemPerBlockOptin))
+    throw ConfigError({.what = std::string(name) + ": heads this wide take " + std::to_string(bytes) +
+                               " bytes of shared memory a block; the GPU offers " +
+                               std::to_string(gpu.sharedMemPerBlockOptin),
+                       .remedy = "use a smaller head_dim, or train.precision: bf16"});
   check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), name);
   kernel<<<static_cast<unsigned>(blocks), kThreads, static_cast<size_t>(bytes), cuda_context(exec).stream()>>>(args);
   check_launch(name);

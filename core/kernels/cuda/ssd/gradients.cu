@@ -36,6 +36,12 @@ int head_splits(const Sizes& sizes, int tasks_of_chunk) {
   return best;
 }
 
+int most_shared(Tiles tiles) {
+  int bytes = 0;
+  with_tiles(tiles, [&]<int P, int N>() { bytes = GradientShape<P, N>::kBytes; });
+  return bytes;
+}
+
 void gradients(const Sizes& sizes, Tiles tiles, const HalfInputs& in, Rows<const Half> dy, const Decays& decays,
                const Half* states, const Half* end_gradients, Rows<Half> dx, const BackwardScratch& scratch,
                cudaStream_t stream) {

@@ -40,9 +40,19 @@ inline __device__ void load_matrices_turned(uint32_t (&r)[4], uint32_t from) {
                : "memory");
 }
 inline __device__ void store_matrices(uint32_t to, const uint32_t (&r)[4]) {
+#if __CUDA_ARCH__ < 900  // no stmatrix: lane l holds a pair of row l / 4, whose address lane 8 m + l / 4 has
+  const unsigned lane = threadIdx.x % 32;
+#pragma unroll
+  for (unsigned m = 0; m < 4; ++m) {
+    const uint32_t row = __shfl_sync(kAll, to, static_cast<int>(8 * m + lane / 4));
+    asm volatile("st.shared.b32 [%0], %1;" ::"r"(row + lane % 4 * 4), "r"(r[m]) : "memory");
+  }
+  __syncwarp();
+#else
   asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(to), "r"(r[0]), "r"(r[1]),
                "r"(r[2]), "r"(r[3])
                : "memory");
+#endif
 }
 inline __device__ uint4 load_shared16(uint32_t from) {
   uint4 v;

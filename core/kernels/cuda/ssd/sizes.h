@@ -74,6 +74,9 @@ template <class Kernel>
 void allow_shared(Kernel* kernel, int bytes) {
   check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "ssd shared memory");
 }
+/// Most shared memory that a kernel of the fast path takes for a block, in bytes: that of `gradients`, which holds more
+/// than the others do.
+int most_shared(Tiles tiles);
 void walk(const Sizes& sizes, Tiles tiles, const HalfInputs& in, const Decays& decays, Half* states, float* final_state,
           cudaStream_t stream);
 /// The gradient of the state at each chunk's end, walking back.

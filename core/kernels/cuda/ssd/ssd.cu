@@ -1,4 +1,5 @@
-// Chooses how a scan is computed: with tensor cores for bf16 states of up to 128 x 128, else plainly.
+// Chooses how a scan is computed: with tensor cores for bf16 states of up to 128 x 128 where the GPU has
+// the shared memory for it, else plainly.
 #include <algorithm>
 
 #include "core/kernels/cuda/ssd/sizes.h"
@@ -16,13 +17,19 @@ using ssd::Tiles;
 
 constexpr int kFastChunk = 128, kPlainChunk = 64;
 
-bool is_fast(const SsdShape& s, DType dtype) {
+Tiles tiles_of(int64_t head_dim, int64_t d_state) { return {head_dim <= 64 ? 64 : 128, d_state <= 64 ? 64 : 128}; }
+Tiles tiles_of(const Sizes& s) { return tiles_of(s.head_dim, s.d_state); }
+
+/// Forward and backward choose alike: they share what forward saves.
+bool is_fast(const SsdShape& s, DType dtype, const Exec& exec) {
   const auto fits = [](int64_t width) { return width <= 128 && width % 8 == 0; };
-  return dtype == DType::bf16 && fits(s.head_dim) && fits(s.d_state);
+  if (dtype != DType::bf16 || !fits(s.head_dim) || !fits(s.d_state)) return false;
+  const auto offered = static_cast<int>(cuda_context(exec).properties().sharedMemPerBlockOptin);
+  return ssd::most_shared(tiles_of(s.head_dim, s.d_state)) <= offered;
 }
 
-Sizes sizes_of(const SsdShape& s, DType dtype) {
-  const int chunk = is_fast(s, dtype) ? kFastChunk : kPlainChunk;
+Sizes sizes_of(const SsdShape& s, bool fast) {
+  const int chunk = fast ? kFastChunk : kPlainChunk;
   return {s.sequences,
           s.length,
           static_cast<int>(s.heads),
@@ -32,8 +39,6 @@ Sizes sizes_of(const SsdShape& s, DType dtype) {
           chunk,
           static_cast<int>(divide_up(s.length, chunk))};
 }
-
-Tiles tiles_of(const Sizes& s) { return {s.head_dim <= 64 ? 64 : 128, s.d_state <= 64 ? 64 : 128}; }
 
 Decays decays_of(const Sizes& s, const Tensor& saved) {
   auto* const dt = pointer_to<float>(saved);
@@ -120,8 +125,8 @@ void fast_backward(const Sizes& s, const SsdInputs& in, const Decays& decays, co
 SsdSaved ssd_forward(const SsdShape& shape, const SsdInputs& in, const Tensor& y, const Tensor& final_state,
                      const Exec& exec) {
   const OperationTimer timer(exec, "ssd");
-  const Sizes s = sizes_of(shape, in.x.dtype());
-  const bool fast = is_fast(shape, in.x.dtype());
+  const bool fast = is_fast(shape, in.x.dtype(), exec);
+  const Sizes s = sizes_of(shape, fast);
   SsdSaved saved;
   saved.dt = exec.arena->tensor(DType::f32, {2, s.sequences, s.heads, s.padded()});
   const Tiles tiles = tiles_of(s);
@@ -142,8 +147,8 @@ void ssd_backward(const SsdShape& shape, const SsdInputs& in, const SsdSaved& sa
                   const SsdGradients& gradients, const Exec& exec) {
   const OperationTimer timer(exec, "ssd_backward");
   if (shape.tokens() == 0) return;
-  const Sizes s = sizes_of(shape, in.x.dtype());
-  const bool fast = is_fast(shape, in.x.dtype());
+  const bool fast = is_fast(shape, in.x.dtype(), exec);
+  const Sizes s = sizes_of(shape, fast);
   const Arena::Scope scope(*exec.arena);
   const Decays decays = decays_of(s, saved.dt);
   const BackwardScratch scratch = backward_scratch(s, fast ? ssd::head_splits(s, 2) : 1, *exec.arena);
