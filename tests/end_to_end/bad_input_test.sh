@@ -60,8 +60,13 @@ says "broken.jsonl:2" "broken.jsonl:3"
 # --- a span of time that is none; a device that is not here; a directory that cannot be made: a file stands in its way (root ignores permissions)
 expect 2 hybrid-worker train good.yaml --out run --time-limit .
 says "--time-limit . is no span of time" "HH:MM:SS"
-expect 2 hybrid-worker train good.yaml --out run --device cuda
-says cuda
+expect 2 env CUDA_VISIBLE_DEVICES=-1 hybrid-worker train good.yaml --out run --device cuda
+says CUDA "or use --device cpu"
+expect 2 env CUDA_VISIBLE_DEVICES=-1 hybrid-worker bench kernels
+says CUDA
+says_not --device
+expect 0 env CUDA_VISIBLE_DEVICES=-1 hybrid-worker train good.yaml --out on-cpu --device auto --set train.tokens=12800
+says "no GPU that CUDA can use is here"
 : >in-the-way
 expect 1 hybrid-worker train good.yaml --out in-the-way/run
 says in-the-way
