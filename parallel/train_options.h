@@ -19,15 +19,16 @@ struct TrainOptions {
   bool resume = false;
   std::string from;  // checkpoint of a trunk: this run is a branch
 
-  // these change the last bits of a result, so a resume or a branch takes them over unless they are given
+  // these change the last bits of a result: a resume or a branch takes device and micro-batch over unless they are
+  // given, and says what else is different
   std::string device = "auto";  // auto | cpu | cuda
   int tp = 1;
   int64_t micro_batch = 0;    // sequences of one forward pass per rank; 0: about 16K tokens
   int threads = 0;            // 0: allowed cores / ranks on this host
   bool deterministic = true;  // the CPU back end has no other way
-  spec::Recompute recompute = spec::Recompute::none;
 
   // these do not
+  spec::Recompute recompute = spec::Recompute::none;
   std::vector<int> pin;                 // cores, one for each thread
   double time_limit = 0;                // seconds since the start of the process; 0: none
   int64_t checkpoint_every = 0;         // steps; 0: every ten minutes

@@ -31,7 +31,7 @@ namespace {
 struct ArenaElements {
   int64_t tokens, row;  // row: of the residual stream
   bool gpu;
-  bool swiglu_again;  // recomputed
+  bool swiglu_again;                        // recomputed
   int64_t kept = 0, wide = 0, scratch = 0;  // wide: in fp32
 
   // The normed row and its scale; the stream behind it unless it is the one before.

@@ -64,8 +64,6 @@ class DeviceContext {
   virtual void upload(const Tensor& to, const void* host) = 0;
   /// Copies the dense tensor `from` to `host` and waits until it is there.
   virtual void download(void* host, const Tensor& from) = 0;
-  /// Enqueues a copy from one dense tensor of the device to another one of the same bytes.
-  virtual void copy(const Tensor& to, const Tensor& from) = 0;
   virtual void synchronise() = 0;
 
   /// Whether `record` is offered.

@@ -17,7 +17,6 @@ class HostContext final : public DeviceContext {
   MemoryUse memory_use() const override { return {}; }
   void upload(const Tensor& to, const void* host) override { std::memcpy(to.data(), host, bytes_of(to)); }
   void download(void* host, const Tensor& from) override { std::memcpy(host, from.data(), bytes_of(from)); }
-  void copy(const Tensor& to, const Tensor& from) override { std::memcpy(to.data(), from.data(), bytes_of(from)); }
   void synchronise() override {}
   bool can_record() const override { return false; }
   std::unique_ptr<Recording> record(const std::function<void()>&) override {

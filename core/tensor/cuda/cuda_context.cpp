@@ -146,11 +146,6 @@ void CudaContext::download(void* host, const Tensor& from) {
   synchronise();
 }
 
-void CudaContext::copy(const Tensor& to, const Tensor& from) {
-  check_cuda(cudaMemcpyAsync(to.data(), from.data(), bytes_of(from), cudaMemcpyDeviceToDevice, stream_),
-             "copying on the GPU");
-}
-
 void CudaContext::synchronise() { check_cuda(cudaStreamSynchronize(stream_), "waiting for the GPU"); }
 
 std::unique_ptr<Recording> CudaContext::record(const std::function<void()>& work) {

@@ -30,7 +30,6 @@ class CudaContext final : public DeviceContext {
   MemoryUse memory_use() const override;
   void upload(const Tensor& to, const void* host) override;
   void download(void* host, const Tensor& from) override;
-  void copy(const Tensor& to, const Tensor& from) override;
   void synchronise() override;
   bool can_record() const override { return true; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
