@@ -13,30 +13,34 @@
 #include "scheduler/commands.h"
 #include "scheduler/find_run.h"
 #include "scheduler/standing.h"
+#include "scheduler/watch.h"
 
 namespace hyscale::scheduler {
 namespace {
 
 struct Named {
   std::string study, run;
-  bool json = false;
+  bool json = false, all = false;
   size_t lines = 40;
 };
+
+constexpr size_t kShown = 20;  // running and troubled runs, unless all are asked for
 
 storage::Database reader(const Study& study) { return {store_path(study), storage::Database::Mode::read}; }
 
 int show_status(const Study& study, const Named& arguments) {
   const storage::Database database = reader(study);
   const StoreRunFiles files(database.store());
-  Standing s = standing(database, files, arguments.study);
+  const Losses losses = arguments.json ? Losses::read : Losses::left_out;
+  Standing s = standing(database, files, arguments.study, losses);
   // A driver that was killed is replaced by whoever looks next.
   if (!s.driver && !s.finished() && ensure_driver(database, arguments.study)) {
     for (int i = 0; i < 50 && !s.driver && !s.finished(); ++i) {
       Clock::system().sleep(0.02);
-      s = standing(database, files, arguments.study);
+      s = standing(database, files, arguments.study, losses);
     }
   }
-  fmt::print("{}", arguments.json ? to_json(s) : to_text(s));
+  fmt::print("{}", arguments.json ? to_json(s) : to_text(s, arguments.all ? s.runs.size() : kShown));
   return 0;
 }
 
@@ -50,7 +54,7 @@ void print_end(const std::string& path, size_t most) {
 }
 
 int show_all_logs(const storage::Database& database, const Named& arguments) {
-  fmt::print("{}", logs_text(standing(database, StoreRunFiles(database.store()), arguments.study)));
+  fmt::print("{}", logs_text(standing(database, StoreRunFiles(database.store()), arguments.study, Losses::left_out)));
   const std::string path = driver_log(database.store(), arguments.study);
   std::error_code absent;
   if (std::filesystem::file_size(path, absent) > 0 && !absent) {
@@ -76,7 +80,7 @@ int list_studies(const Study& study, bool json) {
   const StoreRunFiles files(database.store());
   auto all = nlohmann::ordered_json::array();
   for (const storage::StudyRow& row : database.studies()) {
-    const Standing s = standing(database, files, row.name);
+    const Standing s = standing(database, files, row.name, Losses::left_out);
     if (json)
       all.push_back({{"study", row.name},
                      {"submitted", format_utc(row.updated)},
@@ -98,7 +102,9 @@ void add_status_command(CLI::App& app, Study& study) {
   CLI::App* command = app.add_subcommand("status", "Where a study stands: counts, running runs, failures");
   const auto arguments = std::make_shared<Named>();
   command->add_option("NAME", arguments->study, "The study")->required();
-  command->add_flag("--json", arguments->json, "Machine-readable, every run");
+  auto* json = command->add_flag("--json", arguments->json, "Machine-readable, every run");
+  command->add_flag("--all", arguments->all, "Every running and every troubled run, not only the first of them")
+      ->excludes(json);
   command->footer("Starts the study's driver again if that was killed.\nExample:\n  study status quickstart --json");
   command->callback([&study, arguments] { study.body = [&, arguments] { return show_status(study, *arguments); }; });
 }

@@ -12,6 +12,7 @@
 #include "scheduler/commands.h"
 #include "scheduler/driver.h"
 #include "scheduler/registration.h"
+#include "scheduler/watch.h"
 #include "scheduler/worker_job.h"
 
 namespace hyscale::scheduler {

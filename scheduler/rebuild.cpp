@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <fmt/format.h>
+#include <utility>
 
 #include "cluster/local.h"
 #include "core/base/clock.h"
@@ -60,18 +62,46 @@ RunRow as_found(const std::string& store, RunRow run, const StoreRunFiles& files
   return run;
 }
 
-bool take_result(storage::Database& database, RunRow run, const StoreRunFiles& files) {
+constexpr size_t kBatch = 256;  // results written at once: a transaction waits for the disk, whatever its size
+
+/// An active run is its driver's business, and a diverged one stays so.
+bool may_take_in(const RunRow& run) {
+  const RunState state = state_of(run);
+  return !is_active(state) && state != RunState::diverged && applies(state, Event::Kind::finished);
+}
+
+/// A final record that was found and is not in the database yet.
+struct Found {
+  std::string run_id;
+  storage::RunResult result;
+  double busy_seconds = 0;  // 0: not known
+};
+
+std::optional<Found> find_result(const std::string& run_id, const StoreRunFiles& files) {
   std::string problem;
-  const auto result = files.result(run.run_id, problem);
+  auto result = files.result(run_id, problem);
   if (!problem.empty()) log::warn(problem);
-  if (!result) return false;
-  if (const auto status = files.status(run.run_id)) run.busy_seconds = status->busy_seconds;
-  run = after(run, {.kind = Event::Kind::finished});
+  if (!result) return std::nullopt;
+  const auto status = files.status(run_id);
+  return Found{run_id, std::move(*result), status ? status->busy_seconds : 0};
+}
+
+/// Only runs that another program has not begun or ended meanwhile; returns how many.
+int take_in(storage::Database& database, const std::vector<Found>& batch) {
+  int taken = 0;
   database.transaction([&] {
-    database.update_run(run);
-    database.put_result(run.run_id, *result);
+    taken = 0;
+    for (const Found& found : batch) {
+      const auto now = database.run(found.run_id);
+      if (!now || !may_take_in(*now)) continue;
+      RunRow done = after(*now, {.kind = Event::Kind::finished});
+      if (found.busy_seconds > 0) done.busy_seconds = found.busy_seconds;
+      database.update_run(done);
+      database.put_result(found.run_id, found.result);
+      ++taken;
+    }
   });
-  return true;
+  return taken;
 }
 
 /// Nobody carries on with a rebuilt study unasked: a host that is none makes it wait for `study submit`.
@@ -82,6 +112,22 @@ Registration made_to_wait(Registration registration) {
   return registration;
 }
 
+void rebuild_study(storage::Database& fresh, const std::string& study, Rebuilt& r) {
+  const StoreRunFiles files(fresh.store());
+  const Registration registration = made_to_wait(read_archive(fresh.store(), study));
+  add_to_database(fresh, registration);
+  for (const RunRow& run : registration.runs) {
+    const RunRow known = *fresh.run(run.run_id);
+    if (known.state != to_string(RunState::planned) || known.attempts > 0) continue;  // another study had it
+    ++r.runs;
+    const RunRow found = as_found(fresh.store(), known, files);
+    fresh.update_run(found);
+    if (is_active(state_of(found))) ++r.running;
+    if (!may_take_in(found)) continue;
+    if (const auto result = find_result(found.run_id, files)) r.done += take_in(fresh, {*result});
+  }
+}
+
 }  // namespace
 
 Rebuilt rebuild_database(const std::string& store) {
@@ -90,23 +136,11 @@ Rebuilt rebuild_database(const std::string& store) {
     throw ConfigError({.what = "there is nothing below " + store + "/studies to rebuild from",
                        .remedy = "name the store with --store"});
   Rebuilt r{.studies = static_cast<int>(studies.size())};
-  const StoreRunFiles files(store);
   storage::Database::rebuild(store, [&](storage::Database& fresh) {
-    for (const std::string& study : studies) {
-      const Registration registration = made_to_wait(read_archive(store, study));
-      add_to_database(fresh, registration);
-      for (const RunRow& run : registration.runs) {
-        const RunRow known = *fresh.run(run.run_id);
-        if (known.state != to_string(RunState::planned) || known.attempts > 0) continue;  // another study had it
-        ++r.runs;
-        const RunRow found = as_found(store, known, files);
-        fresh.update_run(found);
-        if (is_active(state_of(found)))
-          ++r.running;
-        else if (found.state != to_string(RunState::diverged))
-          r.done += take_result(fresh, found, files) ? 1 : 0;
-      }
-    }
+    // In one transaction: nobody else sees the new file before it is whole, and each one waits for the disk.
+    fresh.transaction([&] {
+      for (const std::string& study : studies) rebuild_study(fresh, study, r);
+    });
   });
   return r;
 }
@@ -114,10 +148,20 @@ Rebuilt rebuild_database(const std::string& store) {
 int collect_results(storage::Database& database, const std::string& study) {
   const StoreRunFiles files(database.store());
   int taken = 0;
-  for (const RunRow& run : database.runs(study))
-    if (!is_active(state_of(run)) && applies(state_of(run), Event::Kind::finished) &&
-        state_of(run) != RunState::diverged)
-      taken += take_result(database, run, files) ? 1 : 0;
+  std::vector<Found> batch;
+  ProgressLine line;
+  const auto flush = [&] {
+    taken += take_in(database, batch);
+    batch.clear();
+    line.show(fmt::format("{} results taken in", taken));
+  };
+  for (const RunRow& run : database.runs(study, storage::Database::Configs::left_out)) {
+    if (!may_take_in(run)) continue;
+    if (auto found = find_result(run.run_id, files)) batch.push_back(std::move(*found));
+    if (batch.size() >= kBatch) flush();
+  }
+  flush();
+  line.clear();
   return taken;
 }
 

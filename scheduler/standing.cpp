@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
+#include <unordered_map>
 
 #include "core/base/error.h"
 #include "scheduler/driver.h"
@@ -28,6 +29,14 @@ double share_done(const RunStanding& r) {
                     1.0);
 }
 
+/// What one run occupies, for the cost so far.
+void count_units(Standing& s, const Settings& settings) {
+  const studies::Resources& r = settings.resources;
+  s.unit = r.device == "cuda" || r.gpus > 0 ? "GPU" : "core";
+  s.units = s.unit == "GPU" ? static_cast<double>(std::max<int64_t>(r.gpus, 1)) / static_cast<double>(r.runs_per_gpu)
+                            : static_cast<double>(r.ranks * std::max<int64_t>(r.threads, 1));
+}
+
 /// From the speed of the runs that are done, one slot's worth each.
 void estimate(Standing& s, int slots) {
   double total = 0, behind = 0, ahead = 0, measured = 0, seconds = 0;
@@ -35,14 +44,17 @@ void estimate(Standing& s, int slots) {
     total += cost(r);
     behind += cost(r) * share_done(r);
     if (!is_final(state_of(r.run))) ahead += cost(r) * (1 - share_done(r));
-    const double busy = r.run.state == "done" ? r.run.busy_seconds : r.status ? r.status->busy_seconds : 0;
+    const double busy = r.run.state == "done" || r.status ? busy_seconds(r) : 0;
     if (busy > 0) measured += cost(r) * share_done(r), seconds += busy;
+    s.busy_seconds += busy_seconds(r);
   }
   s.done_share = total > 0 ? behind / total : 1;
   s.eta_seconds = measured > 0 ? ahead / measured * seconds / slots : std::nan("");
 }
 
 }  // namespace
+
+double busy_seconds(const RunStanding& r) { return r.status ? r.status->busy_seconds : r.run.busy_seconds; }
 
 std::string short_id(const std::string& run_id) { return run_id.substr(0, 12); }
 
@@ -56,28 +68,34 @@ bool Standing::all_done() const {
 std::string log_path(const std::string& store, const storage::RunRow& run) {
   const std::string own = storage::RunDirectory{store + "/runs/" + run.run_id}.log();
   // A worker that failed before it had a run directory has spoken on its standard error only.
-  if (run.attempts == 0 || std::filesystem::exists(own)) return own;
+  if (run.attempts == 0 || state_of(run) == RunState::done || std::filesystem::exists(own)) return own;
   return job_directory(store, run.run_id, run.attempts) + "/output.txt";
 }
 
-Standing standing(const storage::Database& database, const RunFiles& files, const std::string& study) {
+Standing standing(const storage::Database& database, const RunFiles& files, const std::string& study, Losses wanted) {
   check_study(database, study);
   Standing s{.study = study};
-  std::map<std::string, storage::CellRow> cells;
-  for (const auto& cell : database.cells(study)) cells.try_emplace(cell.run_id, cell);
-  std::map<std::string, double> losses;
-  for (const auto& result : database.results(study)) losses[result.run_id] = result.validation_loss;
-  for (const storage::RunRow& run : database.runs(study)) {
-    RunStanding r{.run = run, .cell = cells[run.run_id], .status = std::nullopt};
-    if (is_active(state_of(run))) r.status = files.status(run.run_id);
-    if (r.status && r.status->heartbeat < run.submitted) r.status.reset();
-    r.validation_loss = losses[run.run_id];
-    r.log = log_path(database.store(), run);
-    ++s.counts[run.state];
+  std::unordered_map<std::string, storage::CellRow> cells;
+  for (auto& cell : database.cells(study)) cells.try_emplace(cell.run_id, std::move(cell));
+  const auto losses = wanted == Losses::read ? database.losses(study) : std::map<std::string, double>{};
+  // A large study's run directories are left alone but for those of running runs, of which there are few.
+  auto runs = database.runs(study, storage::Database::Configs::left_out);
+  s.runs.reserve(runs.size());
+  for (storage::RunRow& run : runs) {
+    RunStanding r{.run = std::move(run), .cell = {}, .status = std::nullopt};
+    if (const auto cell = cells.find(r.run.run_id); cell != cells.end()) r.cell = std::move(cell->second);
+    if (state_of(r.run) == RunState::running) r.status = files.status(r.run.run_id);
+    if (r.status && r.status->heartbeat < r.run.submitted) r.status.reset();
+    const auto loss = losses.find(r.run.run_id);
+    r.validation_loss = loss == losses.end() ? std::nan("") : loss->second;
+    r.log = log_path(database.store(), r.run);
+    ++s.counts[r.run.state];
     s.runs.push_back(std::move(r));
   }
   s.driver = database.lease_holder(lease_name(study));
-  estimate(s, settings_from_json(database.study(study)->settings).slots);
+  const Settings settings = settings_from_json(database.study(study)->settings);
+  count_units(s, settings);
+  estimate(s, settings.slots);
   return s;
 }
 

@@ -39,6 +39,26 @@ std::string trouble_text(const RunStanding& r) {
 
 bool is_trouble(const RunStanding& r) { return is_final(state_of(r.run)) && r.run.state != "done"; }
 
+/// Lines of a kind, the first few of them.
+class Listing {
+ public:
+  explicit Listing(size_t most) : most_(most) {}
+  template <class Text>
+  void add(Text line) {
+    if (++count_ <= most_) lines_ += line();
+  }
+  std::string text(const std::string& title) const {
+    if (count_ == 0) return "";
+    const std::string rest =
+        count_ > most_ ? fmt::format("  … and {} more: --all or --json lists them\n", count_ - most_) : "";
+    return "\n" + title + "\n" + lines_ + rest;
+  }
+
+ private:
+  size_t most_, count_ = 0;
+  std::string lines_;
+};
+
 /// JSON has no NaN.
 ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
 
@@ -73,24 +93,28 @@ ordered_json run_json(const RunStanding& r) {
 
 }  // namespace
 
-std::string summary_line(const Standing& s) {
-  return fmt::format("{} runs: {}; {:.0f} % of the work{}", s.total(), counts_text(s), 100 * s.done_share,
-                     s.finished() ? "" : ", ETA " + format_duration(s.eta_seconds));
+std::string cost_text(double seconds, const Standing& s) {
+  const double hours = seconds * s.units / 3600;
+  return fmt::format("{:.{}f} {}-hours", hours, hours < 1 ? 4 : 2, s.unit);
 }
 
-std::string to_text(const Standing& s) {
+std::string summary_line(const Standing& s) {
+  return fmt::format("{} runs: {}; {:.0f} % of the work{}, {} so far", s.total(), counts_text(s), 100 * s.done_share,
+                     s.finished() ? "" : ", ETA " + format_duration(s.eta_seconds), cost_text(s.busy_seconds, s));
+}
+
+std::string to_text(const Standing& s, size_t most) {
   std::string text = fmt::format("study {}\n{}\n", s.study, summary_line(s));
   if (s.driver)
     text += fmt::format("driven by process {} on {}\n", s.driver->process.pid, s.driver->host);
   else if (!s.finished())
     text += "nobody drives it: study submit or study retry carries on\n";
-  std::string active, trouble;
+  Listing active(most), trouble(most);
   for (const RunStanding& r : s.runs) {
-    if (is_active(state_of(r.run))) active += active_text(r);
-    if (is_trouble(r)) trouble += trouble_text(r);
+    if (is_active(state_of(r.run))) active.add([&] { return active_text(r); });
+    if (is_trouble(r)) trouble.add([&] { return trouble_text(r); });
   }
-  if (!active.empty()) text += "\nrunning\n" + active;
-  if (!trouble.empty()) text += "\nnot done\n" + trouble;
+  text += active.text("running") + trouble.text("not done");
   return text;
 }
 
@@ -101,10 +125,16 @@ std::string logs_text(const Standing& s) {
 }
 
 std::string to_json(const Standing& s) {
-  ordered_json j{{"study", s.study},           {"runs_total", s.total()},
-                 {"counts", s.counts},         {"finished", s.finished()},
-                 {"done_share", s.done_share}, {"eta_seconds", number(s.finished() ? 0 : s.eta_seconds)},
-                 {"driver", nullptr},          {"runs", ordered_json::array()}};
+  ordered_json j{{"study", s.study},
+                 {"runs_total", s.total()},
+                 {"counts", s.counts},
+                 {"finished", s.finished()},
+                 {"done_share", s.done_share},
+                 {"eta_seconds", number(s.finished() ? 0 : s.eta_seconds)},
+                 {"busy_seconds", s.busy_seconds},
+                 {"cost", {{"unit", s.unit + "-hours"}, {"so_far", s.busy_seconds * s.units / 3600}}},
+                 {"driver", nullptr},
+                 {"runs", ordered_json::array()}};
   if (s.driver) j["driver"] = {{"host", s.driver->host}, {"pid", s.driver->process.pid}};
   for (const RunStanding& r : s.runs) j["runs"].push_back(run_json(r));
   return j.dump(2) + "\n";

@@ -17,6 +17,8 @@ namespace hyscale::storage {
 namespace {
 
 constexpr int kBusyMilliseconds = 10'000;
+constexpr const char* kCache = "PRAGMA cache_size = -32768";  // KiB: a large study's rows are looked up in any order
+constexpr uintmax_t kSmall = 8 << 20;                         // bytes; a whole check of so many takes an instant
 constexpr const char* kRebuild =
     "study collect NAME --rebuild makes it again from the run directories; trained runs are not lost";
 
@@ -96,6 +98,7 @@ void Database::open(bool writable) {
     const int flags = SQLite::OPEN_READWRITE | (writable ? SQLite::OPEN_CREATE : 0);
     sql_ = std::make_unique<SQLite::Database>(path_, flags, kBusyMilliseconds);
     sql_->exec(writable ? "PRAGMA foreign_keys = ON" : "PRAGMA query_only = ON");
+    sql_->exec(kCache);
     check_health(writable);
     if (!writable) return;
     if (sqlite3_db_readonly(sql_->getHandle(), "main") == 1)
@@ -119,7 +122,10 @@ void Database::check_health(bool writable) {
   const int application = sql_->execAndGet("PRAGMA application_id").getInt();
   if (application != kApplicationId && tables > 0)
     throw DamagedFile({.what = path_ + " is a database, but not a results database", .remedy = kRebuild});
-  const std::string health = sql_->execAndGet("PRAGMA quick_check(1)").getString();
+  // The check reads the whole file. Whoever only reads a large one notices damage on the pages that are read.
+  std::error_code absent;
+  const bool whole = writable || std::filesystem::file_size(path_, absent) <= kSmall;
+  const std::string health = whole ? sql_->execAndGet("PRAGMA quick_check(1)").getString() : "ok";
   if (health != "ok") throw DamagedFile({.what = path_ + " is damaged: " + health, .remedy = kRebuild});
   if (tables == 0 && studies)
     throw DamagedFile({.what = path_ + " is empty, yet the store holds studies", .remedy = kRebuild});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,12 +69,16 @@ class Database {
 
   bool add_run(const RunRow& run);  // false: already there, and left as it is
   std::optional<RunRow> run(const std::string& run_id) const;
-  std::vector<RunRow> runs(const std::string& study) const;  // each once, in the order they were added
-  std::vector<RunRow> active_runs() const;                   // submitted or running, of all studies
+  /// Each once, in the order they were added. Configs are most of what a row weighs: `left_out` gives empty ones.
+  enum class Configs { read, left_out };
+  std::vector<RunRow> runs(const std::string& study, Configs configs = Configs::read) const;
+  std::vector<RunRow> active_runs() const;  // submitted or running, of all studies
   std::vector<std::string> studies_of(const std::string& run_id) const;
   void update_run(const RunRow& run);                                   // everything but config and figures
   void put_result(const std::string& run_id, const RunResult& result);  // idempotent
 
+  /// Validation loss by run id, of those of the study's runs that are done.
+  std::map<std::string, double> losses(const std::string& study) const;
   /// What analysis reads, in the study's order. Cells without a result have NaN there.
   std::vector<ResultRow> results(const std::string& study) const;
 

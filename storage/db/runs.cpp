@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+#include <map>
 #include <string>
 
 #include "storage/db/schema.h"
@@ -7,7 +9,7 @@ namespace hyscale::storage {
 namespace {
 
 constexpr const char* kColumns =
-    "runs.run_id, config, context, d_model, layers, d_ff, runs.seed, tokens, runs.lr, params_total, "
+    "runs.run_id, {}, context, d_model, layers, d_ff, runs.seed, tokens, runs.lr, params_total, "
     "params_non_embedding, params_without_head, params_active, flops_per_token_paper, flops_per_token_with_head, "
     "flops_per_token_executed, flops_per_token_six_n, cache_bytes, state, cause, attempts, own_faults, node_faults, "
     "requeues, memory_faults, last_step, micro_batch, cancel_asked, backend, job_host, job_id, submitted, started, "
@@ -33,22 +35,27 @@ std::vector<RunRow> read_all(SQLite::Statement query) {
   return rows;
 }
 
-/// What the corpora of a mixture add to a run's last evaluation.
-std::vector<CorpusLossRow> last_corpora(SQLite::Database& sql, const std::string& run_id) {
-  std::vector<CorpusLossRow> rows;
+/// What the corpora of mixtures add to the last evaluation of each of the study's runs.
+std::map<std::string, std::vector<CorpusLossRow>> last_corpora(SQLite::Database& sql, const std::string& study) {
+  std::map<std::string, std::vector<CorpusLossRow>> rows;
   if (schema_version(sql) < kMixtures) return rows;  // a database that is only read stays as old as it is
   auto query = prepared(sql,
-                        "SELECT corpus, loss, bits_per_byte, standard_error FROM eval_corpora WHERE run_id = ?1 AND "
-                        "step = (SELECT MAX(step) FROM evals WHERE run_id = ?1) ORDER BY corpus",
-                        run_id);
+                        "SELECT run_id, corpus, loss, bits_per_byte, standard_error FROM eval_corpora AS part WHERE "
+                        "run_id IN (SELECT run_id FROM cells WHERE study = ?) AND "
+                        "step = (SELECT MAX(step) FROM evals WHERE evals.run_id = part.run_id) ORDER BY run_id, corpus",
+                        study);
   while (query.executeStep()) {
-    CorpusLossRow& row = rows.emplace_back();
-    Columns(query).read(row.corpus, row.loss, row.bits_per_byte, row.standard_error);
+    std::string run_id;
+    CorpusLossRow row;
+    Columns(query).read(run_id, row.corpus, row.loss, row.bits_per_byte, row.standard_error);
+    rows[run_id].push_back(row);
   }
   return rows;
 }
 
-std::string select(const char* rest) { return std::string("SELECT ") + kColumns + " FROM runs " + rest; }
+std::string select(const char* rest, const char* config = "config") {
+  return "SELECT " + fmt::format(kColumns, config) + " FROM runs " + rest;
+}
 
 }  // namespace
 
@@ -81,10 +88,31 @@ std::optional<RunRow> Database::run(const std::string& run_id) const {
   });
 }
 
-std::vector<RunRow> Database::runs(const std::string& study) const {
+std::vector<RunRow> Database::runs(const std::string& study, Configs configs) const {
+  const char* config = configs == Configs::read ? "config" : "''";
   return guarded([&] {
+    // The plus: see cells().
     return read_all(prepared(
-        *sql_, select("WHERE run_id IN (SELECT run_id FROM cells WHERE study = ?) ORDER BY position").c_str(), study));
+        *sql_, select("WHERE +run_id IN (SELECT run_id FROM cells WHERE study = ?) ORDER BY position", config).c_str(),
+        study));
+  });
+}
+
+std::map<std::string, double> Database::losses(const std::string& study) const {
+  return guarded([&] {
+    std::map<std::string, double> losses;
+    // Of a group's rows SQLite takes `loss` from the one with the greatest step.
+    auto query = prepared(*sql_,
+                          "SELECT run_id, loss, MAX(step) FROM evals JOIN runs USING (run_id) WHERE state = 'done' AND "
+                          "run_id IN (SELECT run_id FROM cells WHERE study = ?) GROUP BY run_id",
+                          study);
+    while (query.executeStep()) {
+      std::string run_id;
+      double loss = 0;
+      Columns(query).read(run_id, loss);
+      losses[run_id] = loss;
+    }
+    return losses;
   });
 }
 
@@ -143,6 +171,7 @@ void Database::put_result(const std::string& run_id, const RunResult& result) {
 std::vector<ResultRow> Database::results(const std::string& study) const {
   return guarded([&] {
     std::vector<ResultRow> rows;
+    auto corpora = last_corpora(*sql_, study);
     auto query = prepared(*sql_, "SELECT * FROM study_points WHERE study = ? ORDER BY position", study);
     while (query.executeStep()) {
       ResultRow r;
@@ -153,7 +182,8 @@ std::vector<ResultRow> Database::results(const std::string& study) const {
                           r.flops_with_head, r.flops_executed, r.flops_six_n, r.flops_per_token_with_head,
                           r.cache_bytes, r.validation_loss, r.bits_per_byte, r.standard_error, r.busy_seconds);
       r.directory = store_ + "/runs/" + r.run_id;
-      if (r.state == "done") r.corpora = last_corpora(*sql_, r.run_id);
+      if (const auto parts = corpora.find(r.run_id); r.state == "done" && parts != corpora.end())
+        r.corpora = parts->second;
       rows.push_back(std::move(r));
     }
     return rows;

@@ -78,9 +78,10 @@ void Database::put_cell(const CellRow& row) {
 std::vector<CellRow> Database::cells(const std::string& study) const {
   return guarded([&] {
     std::vector<CellRow> rows;
+    // The plus keeps SQLite from the index: one walk in the order of the table beats as many look-ups and a sort.
     auto query = prepared(*sql_,
                           "SELECT study, run_id, family, size, seed, lr, budget_flops, role, parent, cluster, "
-                          "branch_step, branch_tokens, checkpoint_at FROM cells WHERE study = ? ORDER BY position",
+                          "branch_step, branch_tokens, checkpoint_at FROM cells WHERE +study = ? ORDER BY position",
                           study);
     while (query.executeStep()) {
       CellRow row;

@@ -117,6 +117,24 @@ TEST_F(DatabaseTest, ShowsTheLastEvaluationOfADoneRunAndNaNBeforeThat) {
   EXPECT_EQ(row.directory, store_ + "/runs/r1");
 }
 
+TEST_F(DatabaseTest, ReadsAStudysRunsWithoutConfigsAndTheLastLossOfThoseThatAreDone) {
+  Database db = create();
+  fill(db);
+  EXPECT_TRUE(db.losses("s").empty()) << "nothing is done";
+  db.put_result("r1", {.evals = {{1, 10, 3.0, 1, 0}, {9, 90, 2.0, 1, 0}, {5, 50, 2.5, 1, 0}}});
+  RunRow run = *db.run("r1");
+  run.state = "done";
+  db.update_run(run);
+  EXPECT_EQ(db.losses("s"), (std::map<std::string, double>{{"r1", 2.0}}));
+  EXPECT_TRUE(db.losses("another").empty());
+  const auto rows = db.runs("s", Database::Configs::left_out);
+  ASSERT_THAT(rows, SizeIs(1));
+  EXPECT_EQ(rows[0].config, "");
+  EXPECT_EQ(rows[0].state, "done");
+  EXPECT_EQ(rows[0].figures.tokens, 1000);
+  EXPECT_EQ(db.runs("s")[0].config, "config");
+}
+
 TEST_F(DatabaseTest, RollsBackEverythingWhenATransactionThrows) {
   Database db = create();
   EXPECT_THROW(db.transaction([&] {
