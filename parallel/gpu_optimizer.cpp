@@ -33,11 +33,7 @@ void GpuOptimizer::step(int64_t step, double lr) {
   const auto correction = [&](double beta) { return 1 / (1 - std::pow(beta, static_cast<double>(step))); };
   const std::array<double, 3> now{lr, correction(config_.betas[0]), correction(config_.betas[1])};
   context_.upload(schedule_.tensor().slice(0, 0, 3), now.data());
-  if (context_.times_operations()) return enqueue();
-  if (ran_ && recording_ == nullptr) recording_ = context_.record([&] { enqueue(); });
-  if (recording_ != nullptr) return recording_->replay();
-  enqueue();
-  ran_ = true;
+  recorded_.run(context_, arena_, [&] { enqueue(); });
 }
 
 void GpuOptimizer::enqueue() {

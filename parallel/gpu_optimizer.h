@@ -33,8 +33,7 @@ class GpuOptimizer final : public Optimizer {
   OwnedTensor decays_;    // i32: a bit for each 64 elements (optim/gpu_adamw.h)
   OwnedTensor schedule_;  // f64 [4]: learning rate, both bias corrections, the sum of squared gradients
   Arena arena_;
-  bool ran_ = false;
-  std::unique_ptr<Recording> recording_;
+  RecordedWork recorded_;
 };
 
 }  // namespace hyscale::parallel

@@ -69,8 +69,7 @@ const Parameter& ParameterTable::at(const std::string& name) const {
 }
 
 void ParameterTable::clear_gradients() {
-  if (gradients_.device() != Device::cpu)
-    return context_->memory().zero(gradients_.data(), static_cast<size_t>(gradients_.numel()) * sizeof(float));
+  if (gradients_.device() != Device::cpu) return context_->memory().zero(gradients_.data(), bytes_of(gradients_));
   with_real(gradients_.dtype(), [&]<class T>(T) {
     T* const all = gradients_.as<T>();
     parallel_for(gradients_.numel(), 65536,

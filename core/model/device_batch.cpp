@@ -41,15 +41,9 @@ const TokenBatch& DeviceBatch::upload(const TokenBatch& batch, int64_t vocabular
 }
 
 void DeviceBatch::run(double scale, const Arena& arena, const std::function<void()>& work) {
-  if (context_->times_operations()) return work();
-  const bool as_before = ran_ && scale == scale_ && arena.generation() == generation_;
-  if (as_before && recording_ == nullptr) recording_ = context_->record(work);
-  if (as_before) return recording_->replay();
-  recording_.reset();
-  work();
-  ran_ = true;
+  if (scale != scale_) recorded_.forget();
   scale_ = scale;
-  generation_ = arena.generation();  // behind the work: what it gave back may have moved
+  recorded_.run(*context_, arena, work);
 }
 
 DeviceBatch& batch_like(std::deque<DeviceBatch>& batches, const TokenBatch& batch, DeviceContext& context) {

@@ -21,18 +21,15 @@ class DeviceBatch {
   /// above it): no kernel looks again.
   const TokenBatch& upload(const TokenBatch& batch, int64_t vocabulary);
 
-  /// Does `work`, which only enqueues, uses `arena` and depends on `scale`: by itself the first time, recorded from
-  /// then on as long as neither scale nor the arena's memory changes. By itself too while operations are timed.
+  /// Does `work`, which only enqueues, uses `arena` and depends on `scale`.
   void run(double scale, const Arena& arena, const std::function<void()>& work);
 
  private:
   DeviceContext* context_;
   OwnedTensor inputs_, targets_, document_begins_;
   TokenBatch tokens_;
-  bool ran_ = false;
-  double scale_ = 0;         // of the recording, or of the run before it
-  int64_t generation_ = -1;  // of the arena, then
-  std::unique_ptr<Recording> recording_;
+  double scale_ = 0;  // of the recorded work
+  RecordedWork recorded_;
 };
 
 /// The one of `batches` with the shape of `batch`, made where there is none yet.

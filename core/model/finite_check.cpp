@@ -7,17 +7,13 @@
 namespace hyscale::model {
 namespace {
 
-double as_double(float value) { return static_cast<double>(value); }
-double as_double(double value) { return value; }
-double as_double(bf16 value) { return static_cast<double>(to_float(value)); }
-
 template <class T>
 bool all_finite(const std::byte* memory, int64_t rows, int64_t width, int64_t stride) {
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t i = 0; i < width; ++i) {
       T value;
       std::memcpy(&value, memory + static_cast<size_t>(row * stride + i) * sizeof(T), sizeof(T));
-      if (!std::isfinite(as_double(value))) return false;
+      if (!std::isfinite(to_double(value))) return false;
     }
   return true;
 }
@@ -31,9 +27,10 @@ bool FiniteCheck::is_finite(const Tensor& tensor) const {
   const int64_t span = (rows - 1) * stride + width;  // what lies between the rows comes along
   std::vector<std::byte> host(static_cast<size_t>(span) * size_of(tensor.dtype()));
   context_->download(host.data(), Tensor(tensor.data(), tensor.dtype(), tensor.device(), {span}));
-  if (tensor.dtype() == DType::bf16) return all_finite<bf16>(host.data(), rows, width, stride);
-  if (tensor.dtype() == DType::f64) return all_finite<double>(host.data(), rows, width, stride);
-  return all_finite<float>(host.data(), rows, width, stride);
+  bool finite = false;
+  with_floating("a search for values that are not finite", tensor.dtype(),
+                [&]<class T>(T) { finite = all_finite<T>(host.data(), rows, width, stride); });
+  return finite;
 }
 
 void FiniteCheck::look(std::string_view name, const Tensor& tensor) {

@@ -104,6 +104,7 @@ struct Model::State {
   Tensor forward(const TokenBatch& batch);
   void backward(const TokenBatch& batch, const Tensor& dfinal);
   void accumulate(const TokenBatch& batch, double scale);
+  TokenBatch brought(const TokenBatch& batch);
 
   spec::ModelConfig config;
   DType compute;
@@ -169,6 +170,12 @@ void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal) {
   kernels::embedding_backward({.dweight = embedding->gradient, .tokens = flat(batch.inputs), .dout = dstream}, exec());
 }
 
+// Where the model computes: itself on the CPU, a copy on a GPU.
+TokenBatch Model::State::brought(const TokenBatch& batch) {
+  if (context.device() == Device::cpu) return batch;
+  return batch_like(batches, batch, context).upload(batch, config.vocabulary);
+}
+
 void Model::State::accumulate(const TokenBatch& batch, double scale) {
   const Arena::Scope step(arena);
   const Tensor final_rows = forward(batch);
@@ -221,8 +228,7 @@ std::string Model::find_nonfinite(const TokenBatch& batch, double scale) {
   State& s = *state_;
   FiniteCheck check(s.context);
   for (const Parameter& p : s.parameters.all()) check.look(p.spec.name, p.weight);
-  const bool on_host = s.context.device() == Device::cpu;
-  const TokenBatch here = on_host ? batch : batch_like(s.batches, batch, s.context).upload(batch, s.config.vocabulary);
+  const TokenBatch here = s.brought(batch);
   s.parameters.clear_gradients();
   s.check = &check;
   s.accumulate(here, scale);
@@ -237,8 +243,8 @@ std::string Model::find_nonfinite(const TokenBatch& batch, double scale) {
 void Model::token_nll(const TokenBatch& batch, const Tensor& nll) {
   State& s = *state_;
   const Arena::Scope step(s.arena);
+  const TokenBatch here = s.brought(batch);
   const bool on_host = s.context.device() == Device::cpu;
-  const TokenBatch here = on_host ? batch : batch_like(s.batches, batch, s.context).upload(batch, s.config.vocabulary);
   const Tensor nll_here = on_host ? nll : s.arena.tensor(DType::f32, nll.shape());
   const Tensor final_rows = s.forward(here);
   kernels::cross_entropy({.x = final_rows,
@@ -255,8 +261,7 @@ void Model::token_nll(const TokenBatch& batch, const Tensor& nll) {
 void Model::logits(const TokenBatch& batch, const Tensor& out) {
   State& s = *state_;
   const Arena::Scope step(s.arena);
-  const bool on_host = s.context.device() == Device::cpu;
-  const TokenBatch here = on_host ? batch : batch_like(s.batches, batch, s.context).upload(batch, s.config.vocabulary);
+  const TokenBatch here = s.brought(batch);
   const Tensor final_rows = s.forward(here);
   kernels::gemm({.out = out, .a = final_rows, .b = s.embedding->weight, .transpose_b = true}, s.exec());
 }

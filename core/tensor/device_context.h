@@ -88,6 +88,23 @@ struct CudaOptions {
   bool deterministic = true;  // the same bits run to run, also where a library has a faster way
 };
 
+/// Work that is done again and again: enqueued by itself the first time, recorded the second, replayed from then on.
+/// Memory that moves in `arena` begins it anew; while operations are timed it is enqueued by itself.
+class RecordedWork {
+ public:
+  void run(DeviceContext& context, const Arena& arena, const std::function<void()>& work);
+  /// Begins anew: something else that the work depends on has changed.
+  void forget() { ran_ = false; }
+
+ private:
+  bool ran_ = false;
+  int64_t generation_ = 0;  // of the arena, behind that run
+  std::unique_ptr<Recording> recording_;
+};
+
+/// What every stand-in for CUDA code does in a build without it: throws ConfigError.
+[[noreturn]] void refuse_without_cuda();
+
 /// The CPU: memory on the heap, no queue.
 DeviceContext& host_context();
 

@@ -6,8 +6,6 @@
 namespace hyscale {
 namespace {
 
-size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()); }
-
 class HostContext final : public DeviceContext {
  public:
   Device device() const override { return Device::cpu; }
@@ -34,6 +32,22 @@ class HostContext final : public DeviceContext {
 DeviceContext& host_context() {
   static HostContext context;
   return context;
+}
+
+void RecordedWork::run(DeviceContext& context, const Arena& arena, const std::function<void()>& work) {
+  if (context.times_operations()) return work();
+  const bool as_before = ran_ && arena.generation() == generation_;
+  if (as_before && recording_ == nullptr) recording_ = context.record(work);
+  if (as_before) return recording_->replay();
+  recording_.reset();
+  work();
+  ran_ = true;
+  generation_ = arena.generation();  // behind the work: what it gave back may have moved
+}
+
+void refuse_without_cuda() {
+  throw ConfigError(
+      Problem{.what = "this build has no CUDA back end", .remedy = "build with cmake --preset cuda where nvcc is"});
 }
 
 OwnedTensor on_device(OwnedTensor host, const Exec& exec) {

@@ -62,6 +62,12 @@ int64_t Tensor::numel() const {
   return n;
 }
 
+size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()); }
+
+void throw_not_floating(const char* what, DType dtype) {
+  throw ShapeError(fmt::format("{}: {} is no dtype to compute with", what, name_of(dtype)));
+}
+
 bool Tensor::is_dense() const {
   int64_t step = 1;
   for (int a = rank_ - 1; a >= 0; --a) {

@@ -21,6 +21,9 @@ struct bf16 {
 };
 bf16 to_bf16(float value);  // to the nearest, ties to even; NaN stays NaN
 float to_float(bf16 value);
+inline double to_double(float value) { return static_cast<double>(value); }
+inline double to_double(double value) { return value; }
+inline double to_double(bf16 value) { return static_cast<double>(to_float(value)); }
 
 /// What sums, statistics and losses over entries of `dtype` are kept in: bf16 → f32, else `dtype` itself.
 constexpr DType wide(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
@@ -114,6 +117,11 @@ class Tensor {
   std::array<int64_t, Shape::kMaxRank> strides_{};
 };
 
+[[noreturn]] void throw_not_floating(const char* what, DType dtype);
+
+/// Of its entries, without what lies between them.
+size_t bytes_of(const Tensor& tensor);
+
 /// Throws ShapeError naming `what`, the shape found and the shape wanted.
 void expect_shape(const char* what, const Tensor& tensor, const Shape& shape);
 
@@ -124,6 +132,21 @@ void with_real(DType dtype, F&& fn) {
     fn(double{});
   else
     fn(float{});
+}
+
+/// Calls fn(float{}), fn(double{}) or fn(bf16{}) by dtype; throws ShapeError naming `what` for any other.
+template <class F>
+void with_floating(const char* what, DType dtype, F&& fn) {
+  switch (dtype) {
+    case DType::f32:
+      return fn(float{});
+    case DType::f64:
+      return fn(double{});
+    case DType::bf16:
+      return fn(bf16{});
+    default:
+      throw_not_floating(what, dtype);
+  }
 }
 
 }  // namespace hyscale

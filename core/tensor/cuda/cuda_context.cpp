@@ -21,8 +21,6 @@ void check_cuda(cudaError_t status, const char* what) {
 
 namespace {
 
-size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()); }
-
 std::string version_text(int number) { return fmt::format("{}.{}", number / 1000, number % 1000 / 10); }
 
 double seconds_between(cudaEvent_t begin, cudaEvent_t end) {
