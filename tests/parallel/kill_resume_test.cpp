@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <thread>
 
+#include "core/base/clock.h"
 #include "storage/files/checkpoint.h"
 #include "tests/parallel/worker_process.h"
 
@@ -38,6 +39,16 @@ bool half_written(const storage::RunDirectory& run) {
   return false;
 }
 
+/// Waits until the worker that was started at `since` (Unix seconds) is under way: opening its libraries may take a
+/// multiple of the whole training.
+void await_first_sign(pid_t worker, const storage::RunDirectory& run, double since) {
+  const auto under_way = [&] {
+    const auto status = storage::read_status(run);
+    return status && status->heartbeat >= since;
+  };
+  while (!under_way() && !ended(worker)) std::this_thread::sleep_for(std::chrono::microseconds(200));
+}
+
 /// Waits until `wait` has passed, the worker has ended, or (when `aimed`) a checkpoint is being written.
 void await(pid_t worker, const storage::RunDirectory& run, std::chrono::duration<double> wait, bool aimed) {
   const auto until = Clock::now() + wait;
@@ -52,18 +63,23 @@ TEST(KillAndResume, GivesTheUndisturbedCurveBitForBit) {
   const Workshop shop;
   const storage::RunDirectory calm{shop.out("calm")}, killed{shop.out("killed")};
   const std::vector<std::string> how{"--checkpoint-every", "7", "--log-every", "5", "--eval-every", "50"};
+  const pid_t peaceful = shop.start(shop.train("calm", how));
+  await_first_sign(peaceful, calm, 0);
   const auto begin = Clock::now();
-  const Outcome undisturbed = shop.run(shop.train("calm", how));
+  const Outcome undisturbed = shop.wait(peaceful);
   ASSERT_EQ(undisturbed.status, 0) << undisturbed.said;
   const std::chrono::duration<double> whole = Clock::now() - begin;
 
-  // an attempt lives a fifteenth of the whole run at most, so that all kills meet a running worker
+  // an attempt lives a fifteenth of the whole run at most, so that all kills meet a running worker; every fifth one is
+  // killed at the outset
   std::uniform_real_distribution<double> share(0.0, 1.0 / 15);
   int kills = 0, torn = 0;
   while (kills < kKills) {
     std::vector<std::string> arguments = shop.train("killed", how);
     if (fs::exists(killed.run_yaml())) arguments.emplace_back("--resume");
+    const double since = hyscale::Clock::system().unix_seconds();
     const pid_t worker = shop.start(arguments);
+    if (kills % 5 != 4) await_first_sign(worker, killed, since);
     await(worker, killed, whole * share(random), kills % (kKills / kAimed) == 1);
     ::kill(worker, SIGKILL);
     const Outcome outcome = shop.wait(worker);
