@@ -59,7 +59,7 @@ void stop_jobs(const storage::Database& database, const std::vector<storage::Run
   for (const storage::RunRow& run : runs) {
     const auto now = database.run(run.run_id);
     if (!is_active(state_of(*now))) continue;
-    files.ask_to_stop(run.run_id);
+    files.ask_to_stop(run.run_id, now->attempts);
     backend.cancel(job_of(*now), how);
   }
 }

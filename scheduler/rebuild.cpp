@@ -55,7 +55,7 @@ RunRow as_found(const std::string& store, RunRow run, const StoreRunFiles& files
     if (found.state == cluster::JobState::running) break;
     Event event = end_event(run, found, last ? status : std::nullopt);
     if (!last) event.step = run.last_step + 1;  // it went on, so it was taken to have advanced
-    run.cancel_asked = last && files.asked_to_stop(run.run_id);
+    run.cancel_asked = last && files.asked_to_stop(run.run_id, number);
     run = after(run, event);
   }
   if (status) run.last_step = status->step;

@@ -7,11 +7,11 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "scheduler/worker_job.h"
 
 namespace hyscale::scheduler {
 
 namespace fs = std::filesystem;
-static constexpr const char* kStopText = "asked for by study\n";
 
 std::optional<storage::RunResult> StoreRunFiles::result(const std::string& run_id, std::string& problem) const {
   const std::string path = directory(run_id).run_h5();
@@ -73,13 +73,16 @@ int64_t StoreRunFiles::micro_batch(const std::string& run_id) const {
   }
 }
 
-void StoreRunFiles::ask_to_stop(const std::string& run_id) const {
-  if (fs::exists(directory(run_id).path)) write_file_atomically(directory(run_id).stop_file(), kStopText);
+// The worker may not have made its directory yet, and forgets a stop file that is older than itself; the mark in the
+// job's directory stays.
+void StoreRunFiles::ask_to_stop(const std::string& run_id, int attempt) const {
+  constexpr const char* kText = "asked for by study cancel\n";
+  write_file_atomically(cancel_mark(store_, run_id, attempt), kText);
+  if (fs::exists(directory(run_id).path)) write_file_atomically(directory(run_id).stop_file(), kText);
 }
 
-bool StoreRunFiles::asked_to_stop(const std::string& run_id) const {
-  const std::string path = directory(run_id).stop_file();
-  return fs::exists(path) && read_file(path) == kStopText;
+bool StoreRunFiles::asked_to_stop(const std::string& run_id, int attempt) const {
+  return fs::exists(cancel_mark(store_, run_id, attempt));
 }
 
 void StoreRunFiles::clear_stop(const std::string& run_id) const {

@@ -23,7 +23,7 @@ class RunFiles {
   virtual bool has_any_checkpoint(const std::string& run_id) const = 0;
   /// The micro-batch the last attempt used, in sequences; 0 when unknown.
   virtual int64_t micro_batch(const std::string& run_id) const = 0;
-  virtual void ask_to_stop(const std::string& run_id) const = 0;  // puts the `stop` file there
+  virtual void ask_to_stop(const std::string& run_id, int attempt) const = 0;  // puts the `stop` file there
   virtual void clear_stop(const std::string& run_id) const = 0;
 };
 
@@ -37,9 +37,9 @@ class StoreRunFiles : public RunFiles {
   bool has_begun(const std::string& run_id) const override;
   bool has_any_checkpoint(const std::string& run_id) const override;
   int64_t micro_batch(const std::string& run_id) const override;
-  void ask_to_stop(const std::string& run_id) const override;
+  void ask_to_stop(const std::string& run_id, int attempt) const override;
   void clear_stop(const std::string& run_id) const override;
-  bool asked_to_stop(const std::string& run_id) const;  // by ask_to_stop, and not started again since
+  bool asked_to_stop(const std::string& run_id, int attempt) const;
 
  private:
   storage::RunDirectory directory(const std::string& run_id) const { return {store_ + "/runs/" + run_id}; }

@@ -28,6 +28,10 @@ std::string job_directory(const std::string& store, const std::string& run_id, i
   return fmt::format("{}/jobs/{}/{}", store, run_id, attempt);
 }
 
+std::string cancel_mark(const std::string& store, const std::string& run_id, int attempt) {
+  return job_directory(store, run_id, attempt) + "/cancelled";
+}
+
 cluster::Job worker_job(const std::string& store, const std::string& worker, const Settings& settings,
                         const Attempt& attempt) {
   const studies::Resources& r = settings.resources;

@@ -13,6 +13,8 @@ std::string find_worker();
 
 /// STORE/jobs/RUN/K: the files of attempt K.
 std::string job_directory(const std::string& store, const std::string& run_id, int attempt);
+/// The file in it that says that a person cancelled the attempt.
+std::string cancel_mark(const std::string& store, const std::string& run_id, int attempt);
 
 /// Puts the attempt's run.yaml below STORE/jobs and gives the worker's command line.
 cluster::Job worker_job(const std::string& store, const std::string& worker, const Settings& settings,

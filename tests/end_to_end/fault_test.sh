@@ -13,8 +13,8 @@ write_study s.yaml s "[6e9, 2e10]"
 
 # number FILE KEY: the value of "KEY": NUMBER (the last one)
 number() { sed -n "s/.*\"$2\": *\([0-9]*\).*/\1/p" "$1" | tail -1; }
-# count_states STATE: how many runs of study s are in it now
-count_states() { study status s --json >now.json 2>/dev/null || true; grep -c "\"state\": \"$1\"" now.json || true; }
+# count_states STATE [STUDY]: how many runs of the study (s) are in it now
+count_states() { study status "${2:-s}" --json >now.json 2>/dev/null || true; grep -c "\"state\": \"$1\"" now.json || true; }
 eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 200 ] || fail "never came true: $*"; sleep 0.1; done; }
 some_running() { [ "$(count_states running)" -gt 0 ]; }
 # losses: every run with its results
@@ -102,3 +102,19 @@ expect 0 study watch s
 says "32 done"
 trained_once
 eventually nothing_left
+
+# --- cancelled before its worker has made a directory: a database made anew knows it too
+printf '#!/bin/sh\nsleep 3\nexec hybrid-worker "$@"\n' >slow-worker
+chmod +x slow-worker
+write_study early.yaml early "[6e9, 2e10]"
+sed -i 's/^seeds: .*/seeds: {default: [2]}/' early.yaml
+export HYSCALE_WORKER="$scratch/slow-worker"
+expect 0 study submit early.yaml
+early_submitted() { [ "$(count_states submitted early)" -gt 0 ]; }
+eventually early_submitted
+submitted=$(count_states submitted early)
+expect 0 study cancel early
+expect 0 study status early
+says "16 cancelled"
+expect 0 study collect early --rebuild
+[ "$(count_states cancelled early)" -ge "$submitted" ] || fail "the rebuilt database would run cancelled runs again"

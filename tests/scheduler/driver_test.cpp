@@ -73,7 +73,7 @@ class Machine : public cluster::Backend, public RunFiles {
     return found != runs.end() && found->second.step > 0;
   }
   int64_t micro_batch(const std::string&) const override { return 4; }
-  void ask_to_stop(const std::string&) const override {}
+  void ask_to_stop(const std::string&, int) const override {}
   void clear_stop(const std::string&) const override {}
 
   void end(const std::string& job, int code, int signal = 0) {
