@@ -28,5 +28,7 @@ void add_retry_command(CLI::App& app, Study& study);
 void add_collect_command(CLI::App& app, Study& study);
 void add_list_command(CLI::App& app, Study& study);
 void add_diff_command(CLI::App& app, Study& study);
+void add_adopt_command(CLI::App& app, Study& study);
+void add_gc_command(CLI::App& app, Study& study);
 
 }  // namespace hyscale::scheduler

@@ -145,6 +145,11 @@ Rebuilt rebuild_database(const std::string& store) {
   return r;
 }
 
+bool take_result(storage::Database& database, const std::string& run_id) {
+  const auto found = find_result(run_id, StoreRunFiles(database.store()));
+  return found && take_in(database, {*found}) == 1;
+}
+
 int collect_results(storage::Database& database, const std::string& study) {
   const StoreRunFiles files(database.store());
   int taken = 0;

@@ -14,6 +14,9 @@ struct Rebuilt {
 /// one that was cancelled before it began is taken for such. The old file is kept beside the new one.
 Rebuilt rebuild_database(const std::string& store);
 
+/// Takes in one run's final record; false when there is no valid one, or the run is done or active.
+bool take_result(storage::Database& database, const std::string& run_id);
+
 /// Takes in every valid final record of the study that the database does not have yet; returns how many.
 int collect_results(storage::Database& database, const std::string& study);
 

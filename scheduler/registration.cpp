@@ -19,23 +19,6 @@ using storage::RunRow;
 auto key_of(const CellRow& cell) { return std::tie(cell.run_id, cell.family, cell.size, cell.budget_flops); }
 using Key = std::tuple<std::string, std::string, std::string, double>;
 
-storage::RunFigures figures_of(const studies::PlannedRun& run) {
-  const auto& [model, data, train] = run.config;
-  const spec::Account& account = *run.account;
-  storage::RunFigures f;
-  f.context = model.context, f.d_model = model.d_model, f.layers = static_cast<int64_t>(model.stack.size());
-  for (const spec::BlockConfig& block : model.stack) f.d_ff = std::max(f.d_ff, block.ffn ? block.ffn->d_ff : 0);
-  f.seed = train.seed, f.tokens = train.tokens, f.lr = train.optimizer.lr;
-  f.params_total = account.params.total, f.params_non_embedding = account.params.non_embedding;
-  f.params_without_head = account.params.without_head, f.params_active = account.params.active;
-  f.flops_per_token_paper = account.train_flops_per_token.paper;
-  f.flops_per_token_with_head = account.train_flops_per_token.with_head;
-  f.flops_per_token_executed = account.train_flops_per_token.executed;
-  f.flops_per_token_six_n = account.train_flops_per_token.six_n;
-  f.cache_bytes = account.cache_bytes_per_sequence.actual;
-  return f;
-}
-
 /// Where the worker finds the corpora from any directory.
 std::string config_text(spec::RunConfig config) {
   const auto absolute = [](std::string& corpus) {
@@ -64,6 +47,22 @@ CellRow cell_of(const std::string& study, const studies::PlannedRun& run) {
 
 }  // namespace
 
+storage::RunFigures figures_of(const spec::RunConfig& config, const spec::Account& account) {
+  const auto& [model, data, train] = config;
+  storage::RunFigures f;
+  f.context = model.context, f.d_model = model.d_model, f.layers = static_cast<int64_t>(model.stack.size());
+  for (const spec::BlockConfig& block : model.stack) f.d_ff = std::max(f.d_ff, block.ffn ? block.ffn->d_ff : 0);
+  f.seed = train.seed, f.tokens = train.tokens, f.lr = train.optimizer.lr;
+  f.params_total = account.params.total, f.params_non_embedding = account.params.non_embedding;
+  f.params_without_head = account.params.without_head, f.params_active = account.params.active;
+  f.flops_per_token_paper = account.train_flops_per_token.paper;
+  f.flops_per_token_with_head = account.train_flops_per_token.with_head;
+  f.flops_per_token_executed = account.train_flops_per_token.executed;
+  f.flops_per_token_six_n = account.train_flops_per_token.six_n;
+  f.cache_bytes = account.cache_bytes_per_sequence.actual;
+  return f;
+}
+
 Registration registration_of(const studies::Plan& plan, const Settings& settings) {
   const double now = Clock::system().unix_seconds();
   const std::string base = plan.spec.base.empty() ? "" : read_file(plan.spec.base);
@@ -78,7 +77,8 @@ Registration registration_of(const studies::Plan& plan, const Settings& settings
   std::set<std::string> seen;
   for (const studies::PlannedRun& run : plan.runs) {
     if (seen.insert(run.run_id).second)
-      r.runs.push_back({.run_id = run.run_id, .config = config_text(run.config), .figures = figures_of(run)});
+      r.runs.push_back(
+          {.run_id = run.run_id, .config = config_text(run.config), .figures = figures_of(run.config, *run.account)});
     r.cells.push_back(cell_of(plan.spec.name, run));
   }
   for (const studies::RejectedCell& cell : plan.rejected)

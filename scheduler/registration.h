@@ -17,6 +17,7 @@ struct Registration {
   std::vector<storage::CellRow> cells = {};
   std::vector<storage::RejectedRow> rejected = {};
 };
+storage::RunFigures figures_of(const spec::RunConfig& config, const spec::Account& account);
 Registration registration_of(const studies::Plan& plan, const Settings& settings);
 
 /// What a submission adds to a study that is there already.

@@ -77,10 +77,11 @@ Standing standing(const storage::Database& database, const RunFiles& files, cons
   Standing s{.study = study};
   std::unordered_map<std::string, storage::CellRow> cells;
   for (auto& cell : database.cells(study)) cells.try_emplace(cell.run_id, std::move(cell));
-  const auto losses = wanted == Losses::read ? database.losses(study) : std::map<std::string, double>{};
   // A large study's run directories are left alone but for those of running runs, of which there are few.
   auto runs = database.runs(study, storage::Database::Configs::left_out);
   s.runs.reserve(runs.size());
+  // Read after the runs: a run that is done has its loss.
+  const auto losses = wanted == Losses::read ? database.losses(study) : std::map<std::string, double>{};
   for (storage::RunRow& run : runs) {
     RunStanding r{.run = std::move(run), .cell = {}, .status = std::nullopt};
     if (const auto cell = cells.find(r.run.run_id); cell != cells.end()) r.cell = std::move(cell->second);

@@ -52,6 +52,8 @@ int study_main(int argc, char** argv) {
   scheduler::add_collect_command(app, study);
   scheduler::add_list_command(app, study);
   scheduler::add_diff_command(app, study);
+  scheduler::add_adopt_command(app, study);
+  scheduler::add_gc_command(app, study);
   scheduler::add_drive_command(app, study);
   add_shell_commands(app, "study", kNotes);
   try {

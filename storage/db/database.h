@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,8 @@ class Database {
   std::vector<RunRow> runs(const std::string& study, Configs configs = Configs::read) const;
   std::vector<RunRow> active_runs() const;  // submitted or running, of all studies
   std::vector<std::string> studies_of(const std::string& run_id) const;
+  /// Steps at which branches that are neither done nor diverged, of whichever study, leave a run; by that run's id.
+  std::map<std::string, std::set<int64_t>> open_branch_points() const;
   void update_run(const RunRow& run);                                   // everything but config and figures
   void put_result(const std::string& run_id, const RunResult& result);  // idempotent
 

@@ -131,6 +131,22 @@ std::vector<std::string> Database::studies_of(const std::string& run_id) const {
   });
 }
 
+std::map<std::string, std::set<int64_t>> Database::open_branch_points() const {
+  return guarded([&] {
+    std::map<std::string, std::set<int64_t>> points;
+    auto query = prepared(*sql_,
+                          "SELECT parent, branch_step FROM cells JOIN runs USING (run_id) WHERE role = 'branch' AND "
+                          "state NOT IN ('done', 'diverged')");
+    while (query.executeStep()) {
+      std::string parent;
+      int64_t step = 0;
+      Columns(query).read(parent, step);
+      points[parent].insert(step);
+    }
+    return points;
+  });
+}
+
 void Database::update_run(const RunRow& r) {
   transaction([&] {
     guarded([&] {
