@@ -20,6 +20,7 @@ struct RunSummary {
   int64_t seed = 0;
   double lr = kMissing;
   double budget = 0;                                // FLOPs; 0: none
+  double asked = 0;                                 // the budget in the unit of the study's spec
   double n = kMissing, d = kMissing, c = kMissing;  // parameters, tokens, FLOPs
   double loss = kMissing, standard_error = kMissing, bits_per_byte = kMissing;
   double seconds = kMissing;

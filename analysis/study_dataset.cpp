@@ -42,10 +42,48 @@ std::vector<RunSummary::CorpusLoss> corpora_of(const ResultRow& row) {
   return corpora;
 }
 
+/// Runs with other contexts or other settings of the axes belong to other curves: each setting is a family of its own,
+/// "mamba weight_decay=0.01 context=512", as soon as the study has several.
+class FamilyNames {
+ public:
+  explicit FamilyNames(const std::vector<ResultRow>& rows) {
+    for (const ResultRow& row : rows) contexts_.insert(row.context), axes_.insert(row.axes);
+  }
+  std::string of(const std::string& family, const std::string& axes, int64_t context) const {
+    std::string name = family;
+    if (axes_.size() > 1 && !axes.empty()) name += " " + short_paths(axes);
+    if (contexts_.size() > 1 && context > 0) name += fmt::format(" context={}", context);
+    return name;
+  }
+
+ private:
+  // "train.optimizer.weight_decay=0.1" as "weight_decay=0.1"
+  static std::string short_paths(const std::string& axes) {
+    std::string text;
+    for (size_t begin = 0; begin < axes.size();) {
+      const size_t equals = axes.find('=', begin), dot = axes.rfind('.', equals);
+      const size_t next = next_path(axes, equals);
+      text += axes.substr(dot == std::string::npos || dot < begin ? begin : dot + 1, next - std::max(begin, dot + 1));
+      begin = next;
+    }
+    return text;
+  }
+  // A value may hold spaces, as a list does; a path is what stands before the next '='.
+  static size_t next_path(const std::string& axes, size_t equals) {
+    const size_t next_equals = axes.find('=', equals + 1);
+    if (next_equals == std::string::npos) return axes.size();
+    return axes.rfind(' ', next_equals) + 1;
+  }
+
+  std::set<int64_t> contexts_;
+  std::set<std::string> axes_;
+};
+
 std::vector<RunSummary> summaries(const std::vector<ResultRow>& rows, const Conventions& conventions) {
+  const FamilyNames names(rows);
   std::vector<RunSummary> runs;
   for (const ResultRow& row : rows)
-    runs.push_back({.family = row.family,
+    runs.push_back({.family = names.of(row.family, row.axes, row.context),
                     .size = row.size,
                     .state = row.state,
                     .cause = row.cause,
@@ -56,6 +94,7 @@ std::vector<RunSummary> summaries(const std::vector<ResultRow>& rows, const Conv
                     .seed = row.seed,
                     .lr = row.lr,
                     .budget = row.budget_flops,
+                    .asked = row.budget,
                     .n = parameters_of(row, conventions.params),
                     .d = static_cast<double>(row.tokens),
                     .c = flops_of(row, conventions.flops),
@@ -82,11 +121,12 @@ Point point_of(const RunSummary& run) {
 
 PointSet points_of(const std::vector<RunSummary>& runs, const std::string& study, const Conventions& conventions) {
   PointSet set{.source = study, .n_name = conventions.params, .c_name = conventions.flops};
-  std::map<std::tuple<std::string, std::string, double, int64_t>, size_t> best;  // cell without its learning rate
+  std::map<std::tuple<std::string, std::string, double, double, int64_t>, size_t> best;  // cell without its rate
   std::set<std::string> families_tuned;
   for (const RunSummary& run : runs) {
     if (run.state != "done" || !std::isfinite(run.loss)) continue;
-    const auto [place, fresh] = best.try_emplace({run.family, run.size, run.budget, run.seed}, set.points.size());
+    const auto [place, fresh] =
+        best.try_emplace({run.family, run.size, run.budget, run.asked, run.seed}, set.points.size());
     if (fresh) {
       set.points.push_back(point_of(run));
       continue;
@@ -186,6 +226,11 @@ void read_questions(Dataset& data, const storage::StudyRow& row) {
   }
 }
 
+std::string unit_of(const std::string& budget_kind) {
+  if (budget_kind == "tokens") return "tokens";
+  return budget_kind == "flops" ? "FLOPs" : "tokens per parameter";
+}
+
 }  // namespace
 
 PointSet points_from_study(const std::string& store, const std::string& study, const Conventions& conventions) {
@@ -203,8 +248,8 @@ Dataset dataset_from_study(const std::string& store, const std::string& study, c
   Dataset data{.runs = summaries(database.results(study), conventions)};
   data.set = points_of(data.runs, study, conventions);
   for (const storage::RejectedRow& cell : database.rejected(study))
-    data.rejected.push_back(
-        fmt::format("{} {} at {:g} FLOPs: {}", cell.family, cell.size, cell.budget_flops, cell.reason));
+    data.rejected.push_back(fmt::format("{} {} at {:g} {}: {}", cell.family, cell.size, cell.budget,
+                                        unit_of(cell.budget_kind), cell.reason));
   data.provenance = {{"study", row.name},
                      {"spec SHA-256", row.spec_sha256},
                      {"planned by commit", row.commit},

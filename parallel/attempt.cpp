@@ -12,7 +12,6 @@
 #include "core/kernels/instruction_set.h"
 #include "core/spec/corpus_manifest.h"
 #include "parallel/gpu_memory.h"
-#include "parallel/micro_batch.h"
 #include "parallel/threads.h"
 
 namespace hyscale::parallel {
@@ -84,7 +83,7 @@ int64_t choose_micro_batch(const Attempt& attempt) {
   if (attempt.options.micro_batch > 0) return std::min(attempt.options.micro_batch, local);
   const int64_t before = std::atoll(setting_before(attempt.options, "micro_batch").c_str());
   if (before > 0 && before <= local) return before;
-  if (attempt.device.gpu == nullptr) return std::min(usual_micro_batch(config.model.context), local);
+  if (attempt.device.gpu == nullptr) return std::min(spec::usual_micro_batch(config.model.context), local);
   return fitting_micro_batch(config.model, config.train.precision, attempt.options.recompute, local,
                              attempt.device.gpu->memory_use().free);
 }

@@ -12,7 +12,6 @@
 #include "parallel/execution.h"
 #include "parallel/gpu_memory.h"
 #include "parallel/mesh.h"
-#include "parallel/micro_batch.h"
 #include "parallel/recompute_option.h"
 #include "parallel/threads.h"
 #include "parallel/train_bench.h"
@@ -37,7 +36,7 @@ TrainBenchPlan resolve(const BenchOptions& options, const spec::RunConfig& confi
   TrainBenchPlan plan = options.plan;
   plan.batch_sequences = options.batch > 0 ? options.batch : batch_sequences(config);
   const int64_t usual = device.gpu == nullptr
-                            ? usual_micro_batch(config.model.context)
+                            ? spec::usual_micro_batch(config.model.context)
                             : fitting_micro_batch(config.model, config.train.precision, plan.recompute,
                                                   plan.batch_sequences, device.gpu->memory_use().free);
   plan.micro_batch = std::min(options.micro_batch > 0 ? options.micro_batch : usual, plan.batch_sequences);

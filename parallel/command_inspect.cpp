@@ -12,7 +12,6 @@
 #include "parallel/inspect_checkpoint.h"
 #include "parallel/inspect_text.h"
 #include "parallel/mesh.h"
-#include "parallel/micro_batch.h"
 #include "parallel/recompute_option.h"
 
 namespace hyscale::parallel {
@@ -39,7 +38,7 @@ spec::ExecutionShape execution_of(const Options& options, const spec::RunConfig&
          .why = "every rank must take the same number of sequences",
          .remedy = "use a divisor"});
   const int64_t local = sequences / options.dp;
-  const int64_t wanted = options.micro_batch > 0 ? options.micro_batch : usual_micro_batch(config.model.context);
+  const int64_t wanted = options.micro_batch > 0 ? options.micro_batch : spec::usual_micro_batch(config.model.context);
   const bool gpu = config.train.precision != spec::Precision::fp32;  // the CPU computes in fp32 only
   return {.dp = options.dp,
           .micro_batch = std::min(wanted, local),

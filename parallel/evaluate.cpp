@@ -12,8 +12,8 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/spec/memory.h"
 #include "parallel/device.h"
-#include "parallel/micro_batch.h"
 #include "parallel/mpi_collective.h"
 #include "parallel/run_identity.h"
 #include "parallel/threads.h"
@@ -94,7 +94,7 @@ void prepare(const EvalOptions& options, World& world, Evaluation& e) {
   e.identity = identify(std::move(config), e.data->manifest().identity);
   e.plan.context = options.context > 0 ? options.context : e.identity.config.model.context;
   e.plan.documents_apart = !e.identity.config.data.cross_document;
-  e.plan.micro_batch = options.micro_batch > 0 ? options.micro_batch : usual_micro_batch(e.plan.context);
+  e.plan.micro_batch = options.micro_batch > 0 ? options.micro_batch : spec::usual_micro_batch(e.plan.context);
   if (world.ranks().rank() == 0) e.checkpoint = open_checkpoint(options, e);
   set_threads(options.threads, world.local_ranks(), {});
 }

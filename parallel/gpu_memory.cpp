@@ -5,9 +5,6 @@
 
 namespace hyscale::parallel {
 
-// Of what is there; the rest is for CUDA's own context, libraries and holes between blocks.
-static constexpr double kUsable = 0.92;
-
 static spec::MemoryBytes foretell(const spec::ModelConfig& model, spec::Precision precision, spec::Recompute recompute,
                                   int64_t micro_batch) {
   return spec::memory_per_rank(
@@ -16,11 +13,8 @@ static spec::MemoryBytes foretell(const spec::ModelConfig& model, spec::Precisio
 
 int64_t fitting_micro_batch(const spec::ModelConfig& model, spec::Precision precision, spec::Recompute recompute,
                             int64_t most, size_t bytes) {
-  int64_t micro_batch = std::max<int64_t>(most, 1);
-  while (micro_batch > 1 &&
-         foretell(model, precision, recompute, micro_batch).total() > kUsable * static_cast<double>(bytes))
-    --micro_batch;
-  return micro_batch;
+  return spec::fitting_micro_batch(model, {.precision = precision, .gpu = true, .recompute = recompute}, most,
+                                   static_cast<double>(bytes));
 }
 
 OutOfMemory explain(const OutOfMemory& error, const spec::RunConfig& config, int64_t micro_batch,
@@ -37,7 +31,7 @@ OutOfMemory explain(const OutOfMemory& error, const spec::RunConfig& config, int
   const int64_t fits =
       fitting_micro_batch(config.model, config.train.precision, recompute, micro_batch - 1, gpu.free + gpu.taken);
   const bool some_fit = micro_batch > 1 && foretell(config.model, config.train.precision, recompute, fits).total() <
-                                               kUsable * static_cast<double>(gpu.free + gpu.taken);
+                                               spec::kUsableGpuMemory * static_cast<double>(gpu.free + gpu.taken);
   problem.remedy = some_fit ? fmt::format("--micro-batch {} would fit", fits)
                             : "not even one sequence at a time would fit: train a smaller model or a shorter context";
   if (recompute == spec::Recompute::none) problem.remedy += "; --recompute swiglu takes less memory and little time";

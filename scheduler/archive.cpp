@@ -14,9 +14,10 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunFigures, context, d_model, layers, d_ff, s
                                    params_non_embedding, params_without_head, params_active, flops_per_token_paper,
                                    flops_per_token_with_head, flops_per_token_executed, flops_per_token_six_n,
                                    cache_bytes)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CellRow, study, run_id, family, size, seed, lr, budget_flops, role, parent, cluster,
-                                   branch_step, branch_tokens, checkpoint_at)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RejectedRow, study, family, size, reason, budget_flops, seed)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CellRow, study, run_id, family, size, seed, lr, budget_flops, budget_kind, budget,
+                                   axes, role, parent, cluster, branch_step, branch_tokens, checkpoint_at)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RejectedRow, study, family, size, reason, budget_flops, seed, budget_kind, budget,
+                                   axes, context)
 
 /// Only what is known before a run starts: what became of it is in its directory.
 static void to_json(nlohmann::json& j, const RunRow& run) {
@@ -32,7 +33,8 @@ static void from_json(const nlohmann::json& j, RunRow& run) {
 namespace hyscale::scheduler {
 
 namespace fs = std::filesystem;
-static constexpr const char* kFormat = "hyscale.registration/1";
+static constexpr const char* kFirstFormat = "hyscale.registration/1";
+static constexpr const char* kFormat = "hyscale.registration/2";
 
 std::string study_directory(const std::string& store, const std::string& study) { return store + "/studies/" + study; }
 
@@ -47,11 +49,23 @@ void write_archive(const std::string& store, const Registration& r, const std::s
   write_file_atomically(directory + "/study.json", all.dump(1) + "\n");
 }
 
+/// Archives of the first format know budgets of FLOPs alone, and no axes.
+static void bring_up_to_date(nlohmann::json& archive) {
+  if (archive.at("format") != kFirstFormat) return;
+  archive["format"] = kFormat;
+  for (const char* list : {"cells", "rejected"})
+    for (nlohmann::json& row : archive.at(list)) {
+      row["budget_kind"] = "flops", row["budget"] = row.at("budget_flops"), row["axes"] = "";
+      row["context"] = 0;
+    }
+}
+
 Registration read_archive(const std::string& store, const std::string& study) {
   const std::string path = study_directory(store, study) + "/study.json";
   const std::string text = read_file(path);
   try {
-    const auto j = nlohmann::json::parse(text);
+    auto j = nlohmann::json::parse(text);
+    bring_up_to_date(j);
     if (j.at("format") != kFormat) throw std::runtime_error("its format is not " + std::string(kFormat));
     return {.study = j.at("study").get<storage::StudyRow>(),
             .runs = j.at("runs").get<std::vector<storage::RunRow>>(),

@@ -9,6 +9,7 @@
 #include "scheduler/commands.h"
 #include "scheduler/config_diff.h"
 #include "scheduler/find_run.h"
+#include "scheduler/planning.h"
 #include "scheduler/registration.h"
 #include "scheduler/standing.h"
 
@@ -36,7 +37,7 @@ Side from_database(const storage::Database& database, const std::string& study) 
 }
 
 Side from_spec(const std::string& spec, const std::string& store) {
-  const studies::Plan plan = studies::make_plan(studies::load_study_spec(spec), store);
+  const studies::Plan plan = plan_study(spec, store);
   const Registration registration = registration_of(plan, resolve(plan.spec.resources, 0, 1));
   Side side{.cells = registration.cells, .configs = {}};
   for (const storage::RunRow& run : registration.runs) side.configs[run.run_id] = run.config;
@@ -48,7 +49,7 @@ int likeness(const CellRow& a, const CellRow& b) {
   int common = 0;
   common += a.family == b.family ? 16 : 0;
   common += a.size == b.size ? 8 : 0;
-  common += a.budget_flops == b.budget_flops ? 4 : 0;
+  common += a.budget_kind == b.budget_kind && a.budget == b.budget && a.axes == b.axes ? 4 : 0;
   common += a.seed == b.seed ? 2 : 0;
   common += a.lr == b.lr ? 1 : 0;
   return common;
@@ -71,8 +72,9 @@ std::vector<CellRow> only_in(const Side& side, const Side& other) {
 }
 
 std::string cell_text(const CellRow& cell) {
-  return fmt::format("{}  {} {} seed {} {:.2e} FLOPs lr {:g}", short_id(cell.run_id), cell.family, cell.size, cell.seed,
-                     cell.budget_flops, cell.lr);
+  return fmt::format("{}  {} {} seed {} {:.2e} {} lr {:g}{}{}", short_id(cell.run_id), cell.family, cell.size,
+                     cell.seed, cell.budget, cell.budget_kind == "flops" ? "FLOPs" : cell.budget_kind, cell.lr,
+                     cell.axes.empty() ? "" : " ", cell.axes);
 }
 
 void print_text(const Side& before, const Side& after, const std::vector<CellRow>& added,
@@ -93,7 +95,10 @@ nlohmann::ordered_json cell_json(const CellRow& cell) {
           {"family", cell.family},
           {"size", cell.size},
           {"seed", cell.seed},
+          {"budget_kind", cell.budget_kind},
+          {"budget", cell.budget},
           {"budget_flops", cell.budget_flops},
+          {"axes", cell.axes},
           {"lr", cell.lr}};
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "scheduler/commands.h"
+#include "scheduler/planning.h"
 #include "storage/db/database.h"
 #include "studies/plan.h"
 
@@ -28,7 +29,7 @@ std::set<std::string> done_already(const studies::Plan& plan, const std::string&
 }
 
 int show_plan(const PlanArguments& arguments, const std::string& store) {
-  const studies::Plan plan = studies::make_plan(studies::load_study_spec(arguments.spec), store);
+  const studies::Plan plan = plan_study(arguments.spec, store);
   const auto done = done_already(plan, store);
   if (arguments.json) {
     auto json = nlohmann::ordered_json::parse(studies::plan_json(plan));

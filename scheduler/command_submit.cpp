@@ -11,6 +11,7 @@
 #include "scheduler/background.h"
 #include "scheduler/commands.h"
 #include "scheduler/driver.h"
+#include "scheduler/planning.h"
 #include "scheduler/registration.h"
 #include "scheduler/watch.h"
 #include "scheduler/worker_job.h"
@@ -61,12 +62,23 @@ Extension enrol(const std::string& store, Registration registration, const std::
 int submit(const SubmitArguments& arguments, const std::string& store) {
   check_backend(arguments.on);
   find_worker();
-  const studies::Plan plan = studies::make_plan(studies::load_study_spec(arguments.spec), store);
+  studies::Plan plan = plan_study(arguments.spec, store);
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const Settings settings = resolve(plan.spec.resources, arguments.slots, cores);
   enrol(store, registration_of(plan, settings), studies::plan_json(plan));
-  const std::string& name = plan.spec.name;
-  if (arguments.wait) return watch(store, name);
+  const std::string name = plan.spec.name;
+  if (arguments.wait) {
+    int status = watch(store, name);
+    while (status == 0 && !plan.waiting.empty()) {  // what a sweep had to decide first
+      plan = plan_study(arguments.spec, store);
+      enrol(store, registration_of(plan, settings), studies::plan_json(plan));
+      status = watch(store, name);
+    }
+    return status;
+  }
+  if (!plan.waiting.empty())
+    log::info(
+        fmt::format("{} cells wait for a sweep: submit the spec again when its runs are done", plan.waiting.size()));
   ensure_driver(storage::Database(store, storage::Database::Mode::read), name);
   log::info(fmt::format("it goes on in the background, {} runs at a time; study status {} shows where it stands",
                         settings.slots, name));

@@ -16,8 +16,10 @@ namespace {
 using storage::CellRow;
 using storage::RunRow;
 
-auto key_of(const CellRow& cell) { return std::tie(cell.run_id, cell.family, cell.size, cell.budget_flops); }
-using Key = std::tuple<std::string, std::string, std::string, double>;
+auto key_of(const CellRow& cell) {
+  return std::tie(cell.run_id, cell.family, cell.size, cell.budget_kind, cell.budget, cell.axes);
+}
+using Key = std::tuple<std::string, std::string, std::string, std::string, double, std::string>;
 
 /// Where the worker finds the corpora from any directory.
 std::string config_text(spec::RunConfig config) {
@@ -29,20 +31,40 @@ std::string config_text(spec::RunConfig config) {
   return spec::to_yaml(config);
 }
 
-CellRow cell_of(const std::string& study, const studies::PlannedRun& run) {
-  return {.study = study,
+const std::string& kind_of(const studies::Plan& plan) {
+  return studies::kBudgetKinds[static_cast<size_t>(plan.spec.budgets.kind)];
+}
+
+CellRow cell_of(const studies::Plan& plan, const studies::PlannedRun& run) {
+  return {.study = plan.spec.name,
           .run_id = run.run_id,
-          .family = run.family,
-          .size = run.size,
-          .seed = run.seed,
-          .lr = run.config.train.optimizer.lr,
+          .family = run.family(),
+          .size = run.size(),
+          .seed = run.seed(),
+          .lr = run.train.optimizer.lr,
           .budget_flops = run.budget_flops,
+          .budget_kind = kind_of(plan),
+          .budget = run.budget,
+          .axes = run.model->axes,
           .role = to_string(run.role),
           .parent = run.parent,
           .cluster = run.cluster(),
           .branch_step = run.branch_step,
           .branch_tokens = run.branch_tokens,
           .checkpoint_at = run.checkpoint_at};
+}
+
+storage::RejectedRow rejected_of(const studies::Plan& plan, const studies::RejectedCell& cell) {
+  return {.study = plan.spec.name,
+          .family = cell.family,
+          .size = cell.size,
+          .reason = cell.reason,
+          .budget_flops = cell.budget_flops,
+          .seed = cell.seed,
+          .budget_kind = kind_of(plan),
+          .budget = cell.budget,
+          .axes = cell.axes,
+          .context = cell.context};
 }
 
 }  // namespace
@@ -77,17 +99,13 @@ Registration registration_of(const studies::Plan& plan, const Settings& settings
   std::set<std::string> seen;
   for (const studies::PlannedRun& run : plan.runs) {
     if (seen.insert(run.run_id).second)
-      r.runs.push_back(
-          {.run_id = run.run_id, .config = config_text(run.config), .figures = figures_of(run.config, *run.account)});
-    r.cells.push_back(cell_of(plan.spec.name, run));
+      r.runs.push_back({.run_id = run.run_id,
+                        .config = config_text(run.config()),
+                        .figures = figures_of(run.config(), run.model->account)});
+    r.cells.push_back(cell_of(plan, run));
   }
-  for (const studies::RejectedCell& cell : plan.rejected)
-    r.rejected.push_back({.study = plan.spec.name,
-                          .family = cell.family,
-                          .size = cell.size,
-                          .reason = cell.reason,
-                          .budget_flops = cell.budget_flops,
-                          .seed = cell.seed});
+  for (const auto* cells : {&plan.rejected, &plan.waiting})
+    for (const studies::RejectedCell& cell : *cells) r.rejected.push_back(rejected_of(plan, cell));
   return r;
 }
 

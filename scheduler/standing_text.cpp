@@ -22,7 +22,7 @@ std::string counts_text(const Standing& s) {
 
 std::string cell_text(const RunStanding& r) {
   return fmt::format("  {:12}  {:<20} {:>6}  seed {:<3} {:>9.2e} FLOPs", short_id(r.run.run_id), r.cell.family,
-                     r.cell.size, r.cell.seed, r.cell.budget_flops);
+                     r.cell.size, r.cell.seed, r.cell.budget);
 }
 
 std::string active_text(const RunStanding& r) {

@@ -39,7 +39,7 @@ class ChangeLog {
  private:
   static void print(const RunStanding& r, const Standing& s) {
     std::string line = fmt::format("{} {} {} seed {} {:.2e} FLOPs: {}", short_id(r.run.run_id), r.cell.family,
-                                   r.cell.size, r.cell.seed, r.cell.budget_flops, r.run.state);
+                                   r.cell.size, r.cell.seed, r.cell.budget, r.run.state);
     if (r.run.state == "done") line += fmt::format(", loss {:.4f}", r.validation_loss);
     if (!r.run.cause.empty()) line += " (" + r.run.cause + ")";
     fmt::print("{}  [{}]\n", line, summary_line(s));

@@ -23,7 +23,7 @@ std::string step_text(const RunStanding& r) {
 std::string row(const RunStanding& r, const Standing& s) {
   const bool trains = r.status && r.status->tokens_per_second > 0;
   return fmt::format("{:<12}  {:<18} {:>6}  {:>4}  {:>8.2e}  {:<9}  {:<14}  {:<7}  {:>8}  {:<7}  {}",
-                     short_id(r.run.run_id), r.cell.family, r.cell.size, r.cell.seed, r.cell.budget_flops, r.run.state,
+                     short_id(r.run.run_id), r.cell.family, r.cell.size, r.cell.seed, r.cell.budget, r.run.state,
                      step_text(r), trains ? fmt::format("{:.4f}", r.status->loss) : "",
                      trains ? fmt::format("{:.0f}", r.status->tokens_per_second) : "",
                      trains ? format_duration(r.status->eta_seconds) : "", cost_text(busy_seconds(r), s));
@@ -31,7 +31,7 @@ std::string row(const RunStanding& r, const Standing& s) {
 
 std::string trouble(const RunStanding& r) {
   return fmt::format("{:<12}  {:<18} {:>6}  {:>4}  {:>8.2e}  {:<9}  {}", short_id(r.run.run_id), r.cell.family,
-                     r.cell.size, r.cell.seed, r.cell.budget_flops, r.run.state, r.run.cause);
+                     r.cell.size, r.cell.seed, r.cell.budget, r.run.state, r.run.cause);
 }
 
 /// Cut to the screen's width between two characters of UTF-8.

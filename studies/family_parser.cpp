@@ -5,8 +5,7 @@
 
 namespace hyscale::studies {
 
-// Why a family may not set this path, or "".
-static std::string forbidden(const std::string& path) {
+std::string owner_of(const std::string& path) {
   static const std::vector<std::pair<std::string, std::string>> kOwners{
       {"model.d_model", "sizes"},
       {"model.stack", "families"},
@@ -28,7 +27,8 @@ static std::string forbidden(const std::string& path) {
   return "";
 }
 
-static std::string flow_text(const YamlValue& value) {
+std::string flow_text(const YamlValue& value) {
+  if (value.is_map()) return "";
   if (!value.is_sequence()) return value.text();
   std::string text;
   for (const YamlValue& item : value.as_sequence()) text += (text.empty() ? "[" : ", ") + flow_text(item);
@@ -41,7 +41,7 @@ static std::vector<std::string> parse_set(const YamlValue& value) {
   YamlMap map = value.as_map();
   for (const std::string& path : map.keys()) {
     const YamlValue item = map.value(path);
-    if (const std::string owner = forbidden(path); !owner.empty())
+    if (const std::string owner = owner_of(path); !owner.empty())
       item.problem(fmt::format("set: {} is decided by {}", path, owner), "remove it here");
     const std::string text = flow_text(item);
     if (item.is_map() || text.empty())

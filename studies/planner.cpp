@@ -2,15 +2,18 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
 #include <set>
+#include <string_view>
+#include <tuple>
+#include <unordered_set>
 
 #include "studies/cells.h"
 #include "studies/families/family.h"
 #include "studies/plan.h"
+#include "studies/rank_memory.h"
 
 namespace hyscale::studies {
-
-static constexpr size_t kFewestSizes = 4;  // a curve over sizes needs at least that many points
 
 std::string to_string(Role role) {
   switch (role) {
@@ -24,61 +27,134 @@ std::string to_string(Role role) {
   return "";
 }
 
-// The base file with a family's `set:` applied; a family without one shares the plain file.
-static std::vector<spec::RunFile> base_of_each_family(const StudySpec& spec) {
-  const spec::RunFile plain = spec::load_run_file(spec.base);
-  std::vector<spec::RunFile> bases;
-  for (const FamilySpec& family : spec.families)
-    bases.push_back(family.set.empty() ? plain : spec::load_run_file(spec.base, family.set));
+spec::RunConfig PlannedRun::config() const {
+  spec::RunConfig config = model->config;
+  config.train = train;
+  config.data.seed = train.seed;
+  return config;
+}
+
+RunFlops PlannedRun::flops() const {
+  const spec::FlopsPerToken& flops = model->account.train_flops_per_token;
+  const auto tokens = static_cast<double>(train.tokens);
+  return {.paper = flops.paper * tokens,
+          .with_head = flops.with_head * tokens,
+          .executed = flops.executed * tokens,
+          .six_n = flops.six_n * tokens};
+}
+
+namespace {
+
+using BaseFiles = std::vector<std::vector<spec::RunFile>>;  // by family and variant
+
+/// Fits families to sizes, each model once for all variants that agree about it.
+class Models {
+ public:
+  Models(const StudySpec& spec, const BaseFiles& bases, const std::vector<Variant>& variants)
+      : spec_(spec), bases_(bases), variants_(variants) {}
+
+  const CountedModel& at(size_t family, size_t variant, const SizeSpec& size) {
+    const spec::RunFile& base = bases_[family][variant];
+    const Key key{size.name, family, variants_[variant].model_overrides(), base.config.train.precision};
+    const auto [place, is_new] = models_.try_emplace(key);
+    if (is_new) place->second = counted(family, variant, size);
+    return place->second;
+  }
+  bool is_new(size_t family, size_t variant, const SizeSpec& size) const {
+    return models_.count({size.name, family, variants_[variant].model_overrides(),
+                          bases_[family][variant].config.train.precision}) == 0;
+  }
+
+ private:
+  using Key = std::tuple<std::string, size_t, std::string, spec::Precision>;
+
+  CountedModel counted(size_t family, size_t variant, const SizeSpec& size) const {
+    const spec::RunFile& base = bases_[family][variant];
+    CountedModel model;
+    model.fit = fit_family(spec_.families[family], size, base, std::llround(size.target));
+    model.problem = model.fit.problem;
+    if (!model.problem.empty()) return model;
+    model.account = spec::account(model.fit.model);
+    model.batch_tokens = spec_.batch.at(static_cast<double>(model.fit.target), base.config.model.context);
+    const RankMemory memory = rank_memory(spec_.resources, model.fit.model, base.config.train.precision,
+                                          model.batch_tokens / base.config.model.context);
+    model.micro_batch = memory.micro_batch;
+    model.memory = memory.bytes;
+    model.problem = memory.problem;
+    return model;
+  }
+
+  const StudySpec& spec_;
+  const BaseFiles& bases_;
+  const std::vector<Variant>& variants_;
+  std::map<Key, CountedModel> models_;
+};
+
+// The base file with the settings of each family and variant; where there are none, the plain file is shared.
+BaseFiles base_files(const StudySpec& spec, const std::vector<Variant>& variants) {
+  std::map<std::vector<std::string>, spec::RunFile> read;
+  BaseFiles bases;
+  for (const FamilySpec& family : spec.families) {
+    bases.emplace_back();
+    for (const Variant& variant : variants) {
+      std::vector<std::string> settings = family.set;
+      for (std::string& setting : variant.overrides()) settings.push_back(std::move(setting));
+      const auto [place, is_new] = read.try_emplace(settings);
+      if (is_new) place->second = spec::load_run_file(spec.base, settings);
+      bases.back().push_back(place->second);
+    }
+  }
   return bases;
 }
 
-static void check_against_corpus(const StudySpec& spec, const std::vector<spec::RunFile>& bases,
-                                 const spec::DataManifest& data, Problems& problems) {
+void check_batch(const StudySpec& spec, const std::set<int64_t>& contexts, Problems& problems) {
+  for (const int64_t context : contexts)
+    if (spec.batch.tokens % context != 0)
+      problems.add(
+          {.what = fmt::format("batch.tokens = {} is not a multiple of model.context = {}", spec.batch.tokens, context),
+           .why = "a batch has whole sequences",
+           .at = {spec.file}});
+}
+
+void check_against_corpus(const StudySpec& spec, const BaseFiles& bases, const spec::DataManifest& data,
+                          Problems& problems) {
+  std::set<int64_t> contexts;
   for (size_t f = 0; f < bases.size(); ++f) {
-    const spec::ModelConfig& model = bases[f].config.model;
-    if (auto problem = spec::vocabulary_problem(model.vocabulary, data)) {
+    for (const spec::RunFile& base : bases[f]) contexts.insert(base.config.model.context);
+    const spec::RunFile& base = bases[f].front();
+    if (auto problem = spec::vocabulary_problem(base.config.model.vocabulary, data)) {
       problem->at = {spec.base};
       problems.add(std::move(*problem));
     }
-    if (spec.batch_tokens % model.context != 0)
-      problems.add({.what = fmt::format("batch.tokens = {} is not a multiple of model.context = {}", spec.batch_tokens,
-                                        model.context),
-                    .why = "a batch has whole sequences",
-                    .at = {spec.file}});
-    check_family(spec.families[f], bases[f], problems);
+    check_family(spec.families[f], base, problems);
   }
+  check_batch(spec, contexts, problems);
 }
 
-// Sizes with the base file's own widths are compared one by one: no curve goes through them.
-static size_t fewest_sizes(const StudySpec& spec) {
-  const auto given = [](const SizeSpec& size) { return size.base_widths; };
-  return std::all_of(spec.sizes.begin(), spec.sizes.end(), given) ? 1 : kFewestSizes;
+Shape shape_of_model(const Candidate& candidate, const std::string& family, const std::string& axes) {
+  const FittedModel& fit = candidate.model.fit;
+  return {.family = family,
+          .size = candidate.size.name,
+          .stack = fit.stack,
+          .axes = axes,
+          .context = candidate.base.config.model.context,
+          .d_model = fit.model.d_model,
+          .layers = fit.layers,
+          .d_ff = fit.d_ff,
+          .d_ff_step = fit.d_ff_step,
+          .non_embedding = fit.non_embedding,
+          .off = fit.off,
+          .batch_tokens = candidate.model.batch_tokens,
+          .micro_batch = candidate.model.micro_batch,
+          .memory_bytes = candidate.model.memory.total(),
+          .problem = fit.problem};
 }
 
-static void check_sizes_of_budgets(const Plan& plan, Problems& problems) {
-  const size_t fewest = fewest_sizes(plan.spec);
-  for (const FamilySpec& family : plan.spec.families)
-    for (const double budget : plan.spec.budgets_flops) {
-      std::set<std::string> sizes;
-      for (const PlannedRun& run : plan.runs)
-        if (run.family == family.name && run.budget_flops == budget) sizes.insert(run.size);
-      if (sizes.size() >= fewest) continue;
-      std::string reasons;
-      for (const RejectedCell& cell : plan.rejected)
-        if (cell.family == family.name && cell.budget_flops == budget && reasons.find(cell.reason) == std::string::npos)
-          reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", cell.size, cell.reason);
-      problems.add({.what = fmt::format("budget {:g} keeps {} sizes of family {}, not {}", budget, sizes.size(),
-                                        family.name, fewest),
-                    .why = reasons.empty() ? "the study has too few sizes" : reasons,
-                    .remedy = "add sizes near the budget's optimum, widen limits, or drop the budget",
-                    .at = {plan.spec.file}});
-    }
-}
+}  // namespace
 
 // Families that come out alike share ids, branches share their trunk's prefix: each is paid once.
 static double total_cost(const Plan& plan) {
-  std::set<std::string> seen;
+  std::unordered_set<std::string_view> seen;
   double cost = 0;
   for (const PlannedRun& run : plan.runs)
     if (seen.insert(run.run_id).second) cost += run.cost_flops;
@@ -103,40 +179,61 @@ static void note_ratios(Plan& plan) {
     const spec::StackRule& rule = family.stack;
     if (rule.kind != spec::StackRule::Kind::family) continue;
     std::vector<std::string> stacks;
-    for (const Shape& shape : plan.shapes)
-      if (shape.family == family.name && !shape.stack.empty()) stacks.push_back(shape.size + " " + shape.stack);
+    for (const Shape& shape : plan.shapes) {
+      std::string stack = shape.size + " " + shape.stack;
+      if (shape.family == family.name && !shape.stack.empty() &&
+          std::find(stacks.begin(), stacks.end(), stack) == stacks.end())
+        stacks.push_back(std::move(stack));
+    }
     plan.notes.push_back(fmt::format("{} {}:{} in whole layers: {}", family.name, rule.ratio[0], rule.ratio[1],
                                      fmt::join(stacks, ", ")));
   }
 }
 
-Plan make_plan(const StudySpec& spec, const std::string& store) {
+// An explicit shape has the parameters that its first family comes to. What a sweep decides comes behind it.
+static std::vector<SizeSpec> sizes_in_order(const StudySpec& spec, const BaseFiles& bases) {
+  std::vector<SizeSpec> sizes = spec.sizes;
+  for (SizeSpec& size : sizes)
+    if (size.target == 0) size.target = static_cast<double>(fit_family(spec.families[0], size, bases[0][0], 0).target);
+  if (spec.learning_rate.carry)
+    std::stable_partition(sizes.begin(), sizes.end(), [&](const SizeSpec& size) { return is_swept(spec, size); });
+  return sizes;
+}
+
+// Every family at every size in every variant.
+static void add_all_cells(Plan& plan, const BaseFiles& bases, const std::vector<Variant>& variants, const Known& known,
+                          Problems& problems) {
+  const std::vector<SizeSpec> sizes = sizes_in_order(plan.spec, bases);
+  Models models(plan.spec, bases, variants);
+  Cells cells(plan, sizes, variants, known);
+  for (const SizeSpec& size : sizes)
+    for (size_t family = 0; family < plan.spec.families.size(); ++family)
+      for (size_t variant = 0; variant < variants.size(); ++variant) {
+        const bool is_new = models.is_new(family, variant, size);
+        const Candidate candidate{.family = family,
+                                  .variant = variant,
+                                  .size = size,
+                                  .base = bases[family][variant],
+                                  .model = models.at(family, variant, size),
+                                  .first = models.at(0, variant, size)};
+        if (is_new)
+          plan.shapes.push_back(
+              shape_of_model(candidate, plan.spec.families[family].name, variants[variant].model_axes_text()));
+        cells.add(candidate);
+      }
+  cells.check(problems);
+}
+
+Plan make_plan(const StudySpec& spec, const std::string& store, const Known& known) {
   Plan plan;
   plan.spec = spec;
-  const std::vector<spec::RunFile> bases = base_of_each_family(spec);
-  plan.data = spec::load_data_manifest(bases.at(0).config.data, store);
+  const std::vector<Variant> variants = variants_of(spec);
+  const BaseFiles bases = base_files(spec, variants);
+  plan.data = spec::load_data_manifest(bases.at(0).at(0).config.data, store);
   Problems problems;
   check_against_corpus(spec, bases, plan.data, problems);
   problems.throw_if_any();
-  for (const SizeSpec& size : spec.sizes) {
-    auto target = static_cast<int64_t>(std::llround(size.target));
-    for (size_t f = 0; f < spec.families.size(); ++f) {
-      const FittedModel fit = fit_family(spec.families[f], size, bases[f], target);
-      if (target == 0) target = fit.non_embedding;  // an explicit shape: the first family sets the mark
-      plan.shapes.push_back({.family = spec.families[f].name,
-                             .size = size.name,
-                             .stack = fit.stack,
-                             .d_model = fit.model.d_model,
-                             .layers = fit.layers,
-                             .d_ff = fit.d_ff,
-                             .d_ff_step = fit.d_ff_step,
-                             .non_embedding = fit.non_embedding,
-                             .off = fit.off,
-                             .problem = fit.problem});
-      add_cells(plan, spec.families[f], size, bases[f], fit);
-    }
-  }
-  check_sizes_of_budgets(plan, problems);
+  add_all_cells(plan, bases, variants, known, problems);
   problems.throw_if_any();
   plan.cost_flops = total_cost(plan);
   note_finer_steps(plan);

@@ -2,6 +2,7 @@
 #include <cctype>
 #include <fmt/format.h>
 
+#include "studies/gpu_kinds.h"
 #include "studies/spec_parser.h"
 
 namespace hyscale::studies {
@@ -43,19 +44,41 @@ static void parse_sweep(YamlMap map, const std::vector<SizeSpec>& sizes, Learnin
                    "use the labels under sizes:");
     rule.sweep_for.push_back(item.text());
   }
+  rule.carry = map.optional<bool>("carry", false);
   map.finish();
+}
+
+// `value`, `exponent`, `at`, `max`, all in the same range.
+static PowerRule parse_power(YamlMap& map, Range range, double max) {
+  PowerRule rule;
+  rule.value = map.required<double>("value", range);
+  rule.exponent = map.optional<double>("exponent", 0, {.min = -2, .max = 2});
+  rule.at = rule.exponent != 0 ? map.required<double>("at", {.min = 1, .max = 1e13})
+                               : map.optional<double>("at", 1, {.min = 1, .max = 1e13});
+  rule.max = map.optional<double>("max", max, range);
+  return rule;
 }
 
 LearningRateRule parse_learning_rate(YamlMap map, const std::vector<SizeSpec>& sizes) {
   LearningRateRule rule;
-  rule.value = map.required<double>("value", {.min = 1e-12, .max = 1e3});
-  rule.exponent = map.optional<double>("exponent", 0, {.min = -2, .max = 2});
-  rule.at = rule.exponent != 0 ? map.required<double>("at", {.min = 1, .max = 1e13})
-                               : map.optional<double>("at", 1, {.min = 1, .max = 1e13});
-  rule.max = map.optional<double>("max", rule.max, {.min = 1e-12, .max = 1e3});
+  rule.rule = parse_power(map, {.min = 1e-12, .max = 1e3}, rule.rule.max);
   if (map.has("sweep")) parse_sweep(map.map("sweep"), sizes, rule);
   map.finish();
   return rule;
+}
+
+BatchRule parse_batch(YamlMap map) {
+  BatchRule batch;
+  const Range range{.min = 1, .max = 1e12};
+  if (map.has("tokens") == map.has("value"))
+    map.problem("batch needs tokens, or value and exponent, one of them",
+                "write {tokens: 8192}, or {at: 1M, value: 8192, exponent: 0.5}");
+  if (map.has("value"))
+    batch.rule = parse_power(map, range, batch.rule.max);
+  else
+    batch.tokens = map.optional<int64_t>("tokens", 0, range);
+  map.finish();
+  return batch;
 }
 
 ScheduleRule parse_schedule_rule(YamlMap map) {
@@ -113,6 +136,26 @@ static bool is_time_limit(const std::string& text) {
          digit(minutes[2]) && minutes[3] == ':' && minutes[4] < '6' && digit(minutes[4]) && digit(minutes[5]);
 }
 
+// "64GiB", "80GB"; a bare number is bytes.
+static double parse_bytes(YamlMap& map, const std::string& key) {
+  static const std::vector<std::pair<std::string, double>> kUnits{
+      {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
+  const YamlValue value = map.value(key);
+  if (!value.exists()) return 0;
+  std::string text = value.text();
+  double scale = 1;
+  for (const auto& [unit, size] : kUnits)
+    if (text.size() > unit.size() && text.ends_with(unit)) {
+      scale = size;
+      text.resize(text.find_last_not_of(' ', text.size() - unit.size() - 1) + 1);
+      break;
+    }
+  const auto number = parse_number(text);
+  if (!number || *number * scale < 1e6)
+    value.problem(fmt::format("{} = '{}' is no amount of memory", value.path(), value.text()), "write \"64GiB\"");
+  return number ? *number * scale : 0;
+}
+
 Resources parse_resources(const YamlValue& value) {
   Resources r;
   if (!value.exists()) return r;
@@ -126,6 +169,10 @@ Resources parse_resources(const YamlValue& value) {
   r.threads = map.optional<int64_t>("threads", r.threads, {.min = 0, .max = 1e4});
   r.runs = map.optional<int64_t>("runs", r.runs, {.min = 0, .max = 1e5});
   r.micro_batch = map.optional<int64_t>("micro_batch", r.micro_batch, {.min = 0, .max = 1e6});
+  r.memory = parse_bytes(map, "memory");
+  if (map.has("gpu_kind")) r.gpu_kind = gpu_kind_names()[map.choice("gpu_kind", gpu_kind_names(), 0)];
+  r.price_per_gpu_hour = map.optional<double>("price_per_gpu_hour", 0, {.min = 0, .max = 1e6});
+  r.price_per_core_hour = map.optional<double>("price_per_core_hour", 0, {.min = 0, .max = 1e6});
   r.time = map.optional<std::string>("time", "");
   if (!r.time.empty() && !is_time_limit(r.time))
     map.problem_at("time", fmt::format("resources.time = '{}' is no time limit", r.time), "write \"02:00:00\"");

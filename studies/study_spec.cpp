@@ -53,23 +53,6 @@ static std::vector<SizeSpec> parse_sizes(const YamlValue& list) {
   return sizes;
 }
 
-static std::vector<double> parse_budgets(YamlMap map) {
-  for (const char* kind : {"tokens", "tokens_per_parameter"})
-    if (map.has(kind))
-      map.value(kind).problem(fmt::format("budgets.{} is not supported yet", kind), "use budgets: {flops: [...]}");
-  std::vector<double> budgets;
-  for (const YamlValue& item : map.value("flops").as_sequence()) {
-    const double flops = item.as<double>({.min = 1, .max = 1e30}).value_or(0);
-    if (!budgets.empty() && flops > 0 && flops < 1.05 * budgets.back())
-      item.problem(fmt::format("{} = {} is not at least 5 % above the budget before it", item.path(), item.text()),
-                   "list budgets in ascending order, clearly apart");
-    budgets.push_back(flops);
-  }
-  if (budgets.empty()) map.problem("budgets.flops names no budget", "write budgets: {flops: [1e15, 1e16]}");
-  map.finish();
-  return budgets;
-}
-
 static std::vector<int64_t> parse_seed_list(const YamlValue& list) {
   std::vector<int64_t> seeds;
   for (const YamlValue& item : list.as_sequence()) {
@@ -107,6 +90,19 @@ static void check_questions(const YamlMap& root, const StudySpec& spec) {
     }
 }
 
+// One place decides about a setting: an axis or `contexts`, not a family beside it.
+static void check_owners(const YamlMap& root, const StudySpec& spec) {
+  std::vector<std::pair<std::string, std::string>> owned;  // path, section
+  if (!spec.contexts.empty()) owned.emplace_back("model.context", "contexts");
+  for (const Axis& axis : spec.axes) owned.emplace_back(axis.path, "axes");
+  for (const FamilySpec& family : spec.families)
+    for (const std::string& setting : family.set)
+      for (const auto& [path, section] : owned)
+        if (setting.rfind(path + "=", 0) == 0)
+          root.problem_at(section, fmt::format("{} sets {}, which family {} sets, too", section, path, family.name),
+                          "keep one of them");
+}
+
 static void parse_head(YamlMap& root, StudySpec& spec) {
   root.required_choice("format", {"hyscale.study/1"});
   spec.name = root.required<std::string>("study");
@@ -127,12 +123,16 @@ StudySpec parse_study_spec(const std::string& text, const std::string& file) {
   spec.questions = parse_questions(root.value("questions"));
   spec.families = parse_families(root.map("families"));
   spec.sizes = parse_sizes(root.value("sizes"));
-  spec.budgets_flops = parse_budgets(root.map("budgets"));
+  spec.budgets = parse_budgets(root.map("budgets"));
+  spec.compare = parse_compare(root);
+  spec.contexts = parse_contexts(root.value("contexts"));
   parse_seeds(root.value("seeds"), spec);
+  spec.axes = parse_axes(root.value("axes"));
+  check_owners(root, spec);
+  spec.include = parse_cell_rules(root.value("include"), spec);
+  spec.exclude = parse_cell_rules(root.value("exclude"), spec);
   spec.learning_rate = parse_learning_rate(root.map("learning_rate"), spec.sizes);
-  YamlMap batch = root.map("batch");
-  spec.batch_tokens = batch.required<int64_t>("tokens", {.min = 1, .max = 1e12});
-  batch.finish();
+  spec.batch = parse_batch(root.map("batch"));
   spec.schedule = parse_schedule_rule(root.map("schedule"));
   spec.limits = parse_limits(root.value("limits"));
   spec.resources = parse_resources(root.value("resources"));

@@ -43,14 +43,55 @@ struct SizeSpec {
   bool base_widths = false;
 };
 
-/// lr(N) = value × (N / at)^exponent, at most `max`.
-struct LearningRateRule {
-  double at = 0;  // non-embedding parameters
+/// What a study's runs are given to spend. flops: with_head, of the whole run; tokens_per_parameter: of non-embedding
+/// parameters.
+enum class BudgetKind { flops, tokens, tokens_per_parameter };
+inline const std::vector<std::string> kBudgetKinds{"flops", "tokens", "tokens_per_parameter"};
+struct Budgets {
+  BudgetKind kind = BudgetKind::flops;
+  std::vector<double> values;  // ascending, at least 5 % apart
+};
+
+/// What the families of one size share at a budget. own: each has the budget as it is written (its FLOPs, its tokens,
+/// its tokens per parameter); equal_flops, equal_tokens: what the first family comes to there is everybody's.
+enum class Compare { own, equal_flops, equal_tokens };
+
+/// `axes: {train.optimizer.weight_decay: [0.1, 0.01]}`: every cell once with each value.
+struct Axis {
+  std::string path;                 // in the base file
+  std::vector<std::string> values;  // as written
+};
+
+/// An entry of `include:` or `exclude:`. A list that is empty matches everything; values are those of the study.
+struct CellRule {
+  Location at;
+  std::vector<std::string> families, sizes;
+  std::vector<double> budgets;
+  std::vector<int64_t> seeds, contexts;
+  std::vector<Axis> axes;
+};
+
+/// value × (N / at)^exponent, at most `max`. N: the size's non-embedding parameters.
+struct PowerRule {
+  double at = 1;
   double value = 0;
   double exponent = 0;
-  double max = 1;
+  double max = 1e300;
+  double operator()(double parameters) const;
+};
+
+struct LearningRateRule {
+  PowerRule rule{.max = 1};
   std::vector<double> sweep_scale{1};  // multipliers tried for the sizes in `sweep_for`
   std::vector<std::string> sweep_for;
+  bool carry = false;  // sizes above a swept one wait for its result and take its best multiplier
+};
+
+/// Tokens of a batch. A fixed one is a multiple of every context; one by rule is rounded to whole sequences.
+struct BatchRule {
+  int64_t tokens = 0;  // 0: by `rule`
+  PowerRule rule;
+  int64_t at(double parameters, int64_t context) const;  // at least one sequence
 };
 
 struct ScheduleRule {
@@ -76,7 +117,10 @@ struct Resources {
   int64_t threads = 0;      // per rank; 0: as the back end decides
   int64_t runs = 0;         // at the same time on one machine; 0: as the back end decides
   int64_t micro_batch = 0;  // sequences; 0: the worker decides
-  std::string time;         // limit of one attempt, "HH:MM:SS"; "": none
+  double memory = 0;        // bytes that a rank may take; 0: as the GPU kind has, else any
+  std::string gpu_kind;     // of gpu_kinds.h; "": not said
+  double price_per_gpu_hour = 0, price_per_core_hour = 0;  // in the user's money; 0: not priced
+  std::string time;                                        // limit of one attempt, "HH:MM:SS"; "": none
 };
 
 struct SlurmSpec {
@@ -93,11 +137,15 @@ struct StudySpec {
   std::vector<Question> questions;
   std::vector<FamilySpec> families;
   std::vector<SizeSpec> sizes;
-  std::vector<double> budgets_flops;  // with_head, ascending
+  Budgets budgets;
+  Compare compare = Compare::own;
+  std::vector<int64_t> contexts;  // empty: the base file's
+  std::vector<Axis> axes;
+  std::vector<CellRule> include, exclude;
   std::vector<int64_t> seeds{0};
   std::map<std::string, std::vector<int64_t>> seeds_of_size;
   LearningRateRule learning_rate;
-  int64_t batch_tokens = 0;
+  BatchRule batch;
   ScheduleRule schedule;
   Limits limits;
   Resources resources;

@@ -1,7 +1,6 @@
 #include "core/base/hash.h"
 
 #include <array>
-#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <zlib.h>
 
@@ -14,6 +13,9 @@ struct Sha256::State {
   ~State() { EVP_MD_CTX_free(context); }
 };
 Sha256::Sha256() : state_(std::make_unique<State>()) { EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr); }
+Sha256::Sha256(const Sha256& other) : state_(std::make_unique<State>()) {
+  EVP_MD_CTX_copy_ex(state_->context, other.state_->context);
+}
 Sha256::~Sha256() = default;
 void Sha256::update(std::span<const std::byte> bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
 void Sha256::update(std::string_view text) { EVP_DigestUpdate(state_->context, text.data(), text.size()); }
@@ -21,8 +23,9 @@ std::string Sha256::hex() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   EVP_DigestFinal_ex(state_->context, digest.data(), &size);
-  std::string text;
-  for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text(size_t{2} * size, '0');
+  for (size_t i = 0; i < size; ++i) text[2 * i] = kDigits[digest[i] >> 4], text[2 * i + 1] = kDigits[digest[i] & 15];
   return text;
 }
 

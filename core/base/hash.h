@@ -13,7 +13,7 @@ class Sha256 {
  public:
   Sha256();
   ~Sha256();
-  Sha256(const Sha256&) = delete;
+  Sha256(const Sha256& other);  // goes on from where `other` is
   Sha256& operator=(const Sha256&) = delete;
   void update(std::span<const std::byte> bytes);
   void update(std::string_view text);

@@ -92,14 +92,29 @@ static json canonical_train(const TrainConfig& train) {
   return result;
 }
 
+// Up to `train`, which stands last.
+static std::string canonical_head(const ModelConfig& model, const DataConfig& data, const CorpusIdentity& corpus) {
+  return fmt::format("{{\"data\":{},\"model\":{},\"semantics\":{},\"train\":", canonical_data(data, corpus).dump(),
+                     canonical_model(model), kSemanticsVersion);
+}
+
 std::string canonical_form(const RunConfig& config, const CorpusIdentity& corpus) {
-  return fmt::format("{{\"data\":{},\"model\":{},\"semantics\":{},\"train\":{}}}",
-                     canonical_data(config.data, corpus).dump(), canonical_model(config.model), kSemanticsVersion,
-                     canonical_train(config.train).dump());
+  return canonical_head(config.model, config.data, corpus) + canonical_train(config.train).dump() + "}";
 }
 
 std::string run_id(const RunConfig& config, const CorpusIdentity& corpus) {
   return sha256_hex(canonical_form(config, corpus));
+}
+
+RunIds::RunIds(const ModelConfig& model, const DataConfig& data, const CorpusIdentity& corpus) {
+  shared_.update(canonical_head(model, data, corpus));
+}
+
+std::string RunIds::of(const TrainConfig& train) const {
+  Sha256 hash(shared_);
+  hash.update(canonical_train(train).dump());
+  hash.update("}");
+  return hash.hex();
 }
 
 }  // namespace hyscale::spec

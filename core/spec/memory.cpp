@@ -79,4 +79,19 @@ MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shap
           .scratch = bytes_of(gradient_row, element) + std::max(head, backward)};
 }
 
+int64_t usual_micro_batch(int64_t context) { return std::max<int64_t>(1, 16384 / context); }
+
+int64_t fitting_micro_batch(const ModelConfig& model, ExecutionShape shape, int64_t most, double bytes) {
+  const auto fits = [&](int64_t micro_batch) {
+    shape.micro_batch = micro_batch;
+    return memory_per_rank(model, shape).total() <= kUsableGpuMemory * bytes;
+  };
+  int64_t fitting = 1, too_many = std::max<int64_t>(most, 1) + 1;  // more sequences never take less
+  while (too_many - fitting > 1) {
+    const int64_t middle = fitting + (too_many - fitting) / 2;
+    (fits(middle) ? fitting : too_many) = middle;
+  }
+  return fitting;
+}
+
 }  // namespace hyscale::spec

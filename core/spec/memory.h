@@ -29,4 +29,14 @@ struct MemoryBytes {
 /// Training on sequences of `model.context` tokens, the model whole on every rank (tp = 1: no other split is offered).
 MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shape);
 
+/// Share of a GPU's memory that a model may take; the rest is for CUDA's own context, libraries and holes between
+/// blocks.
+inline constexpr double kUsableGpuMemory = 0.92;
+
+/// Sequences of one forward pass on a CPU when nobody says otherwise: about 16,384 tokens keep the caches warm.
+int64_t usual_micro_batch(int64_t context);
+
+/// The largest micro-batch of at most `most` sequences that trains in `bytes` of GPU memory; 1 when not even that fits.
+int64_t fitting_micro_batch(const ModelConfig& model, ExecutionShape shape, int64_t most, double bytes);
+
 }  // namespace hyscale::spec

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/hash.h"
 #include "core/spec/mixer_spec.h"
 
 namespace hyscale::spec {
@@ -119,6 +120,17 @@ struct CorpusIdentity {
 std::string canonical_form(const RunConfig& config, const CorpusIdentity& corpus);
 /// SHA-256 of the canonical form, 64 hex digits.
 std::string run_id(const RunConfig& config, const CorpusIdentity& corpus);
+
+/// Ids of many runs that differ in `train` alone: a planner asks for a hundred thousand, and what they share is written
+/// and hashed once.
+class RunIds {
+ public:
+  RunIds(const ModelConfig& model, const DataConfig& data, const CorpusIdentity& corpus);
+  std::string of(const TrainConfig& train) const;  // run_id of {model, data, train}
+
+ private:
+  Sha256 shared_;
+};
 
 /// Raised when numerics change on purpose.
 inline constexpr int kSemanticsVersion = 2;

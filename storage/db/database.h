@@ -73,7 +73,8 @@ class Database {
   /// Each once, in the order they were added. Configs are most of what a row weighs: `left_out` gives empty ones.
   enum class Configs { read, left_out };
   std::vector<RunRow> runs(const std::string& study, Configs configs = Configs::read) const;
-  std::vector<RunRow> active_runs() const;  // submitted or running, of all studies
+  std::vector<FinishedRow> finished_runs() const;  // of all studies, by id
+  std::vector<RunRow> active_runs() const;         // submitted or running, of all studies
   std::vector<std::string> studies_of(const std::string& run_id) const;
   /// Steps at which branches that are neither done nor diverged, of whichever study, leave a run; by that run's id.
   std::map<std::string, std::set<int64_t>> open_branch_points() const;

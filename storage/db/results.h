@@ -23,7 +23,10 @@ struct ResultRow {
   int64_t context = 0;
   int64_t d_model = 0, layers = 0, d_ff = 0;
   int64_t params_total = 0, params_non_embedding = 0, params_without_head = 0, params_active = 0;
-  double budget_flops = 0;  // the cell's budget, with_head
+  double budget_flops = 0;  // with_head, of the isoFLOP curve it is a point of; 0: of none
+  std::string budget_kind;  // flops | tokens | tokens_per_parameter
+  double budget = 0;        // as the spec gives it, of that kind
+  std::string axes;         // "train.optimizer.weight_decay=0.1 …"; "": the study has none
   int64_t tokens = 0;       // trained on
   double flops_paper = 0, flops_with_head = 0, flops_executed = 0,
          flops_six_n = 0;  // of the whole run, prefix included

@@ -53,7 +53,10 @@ struct CellRow {
   std::string family = {}, size = {};
   int64_t seed = 0;
   double lr = 0;
-  double budget_flops = 0;                     // with_head
+  double budget_flops = 0;                     // with_head, of the isoFLOP curve it is a point of; 0: of none
+  std::string budget_kind = "flops";           // flops | tokens | tokens_per_parameter
+  double budget = 0;                           // as the spec gives it, of that kind
+  std::string axes = {};                       // "train.optimizer.weight_decay=0.1 …"; "": the study has none
   std::string role = "alone";                  // trunk | branch | alone
   std::string parent = {};                     // run id of a branch's trunk
   std::string cluster = {};                    // run id of the trunk it shares its prefix with; its own otherwise
@@ -61,11 +64,22 @@ struct CellRow {
   std::vector<int64_t> checkpoint_at = {};     // of a trunk: tokens at which its branches leave it
 };
 
+/// A run that is done or has diverged.
+struct FinishedRow {
+  std::string run_id = {}, state = {};
+  double loss = 0;           // of its last evaluation; NaN: none
+  std::string studies = {};  // those that want it, with commas between
+};
+
 /// A cell that the planner refused.
 struct RejectedRow {
   std::string study = {}, family = {}, size = {}, reason = {};
   double budget_flops = 0;
   int64_t seed = 0;
+  std::string budget_kind = "flops";
+  double budget = 0;
+  std::string axes = {};
+  int64_t context = 0;  // 0: not known
 };
 
 /// What one corpus of a mixture adds to an evaluation. NaN: not known.

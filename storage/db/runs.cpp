@@ -15,8 +15,6 @@ constexpr const char* kColumns =
     "requeues, memory_faults, last_step, micro_batch, cancel_asked, backend, job_host, job_id, submitted, started, "
     "ended, busy_seconds";
 
-constexpr int kMixtures = 2;  // the schema that knows eval_corpora
-
 RunRow read_run(SQLite::Statement& query) {
   RunRow r;
   RunFigures& f = r.figures;
@@ -38,7 +36,7 @@ std::vector<RunRow> read_all(SQLite::Statement query) {
 /// What the corpora of mixtures add to the last evaluation of each of the study's runs.
 std::map<std::string, std::vector<CorpusLossRow>> last_corpora(SQLite::Database& sql, const std::string& study) {
   std::map<std::string, std::vector<CorpusLossRow>> rows;
-  if (schema_version(sql) < kMixtures) return rows;  // a database that is only read stays as old as it is
+  if (schema_version(sql) < kSchemaWithMixtures) return rows;  // a database that is only read stays as old as it is
   auto query = prepared(sql,
                         "SELECT run_id, corpus, loss, bits_per_byte, standard_error FROM eval_corpora AS part WHERE "
                         "run_id IN (SELECT run_id FROM cells WHERE study = ?) AND "
@@ -116,6 +114,22 @@ std::map<std::string, double> Database::losses(const std::string& study) const {
   });
 }
 
+std::vector<FinishedRow> Database::finished_runs() const {
+  return guarded([&] {
+    std::vector<FinishedRow> rows;
+    auto query =
+        prepared(*sql_,
+                 "SELECT run_id, state, (SELECT loss FROM evals WHERE evals.run_id = runs.run_id ORDER BY step "
+                 "DESC LIMIT 1), COALESCE((SELECT group_concat(DISTINCT study) FROM cells WHERE cells.run_id = "
+                 "runs.run_id), '') FROM runs WHERE state IN ('done', 'diverged') ORDER BY run_id");
+    while (query.executeStep()) {
+      FinishedRow& row = rows.emplace_back();
+      Columns(query).read(row.run_id, row.state, row.loss, row.studies);
+    }
+    return rows;
+  });
+}
+
 std::vector<RunRow> Database::active_runs() const {
   return guarded([&] {
     return read_all(prepared(*sql_, select("WHERE state IN ('submitted', 'running') ORDER BY position").c_str()));
@@ -188,7 +202,12 @@ std::vector<ResultRow> Database::results(const std::string& study) const {
   return guarded([&] {
     std::vector<ResultRow> rows;
     auto corpora = last_corpora(*sql_, study);
-    auto query = prepared(*sql_, "SELECT * FROM study_points WHERE study = ? ORDER BY position", study);
+    const bool old = schema_version(*sql_) < kSchemaWithAxes;  // only read: it stays as old as it is
+    auto query = prepared(*sql_,
+                          fmt::format("SELECT *{} FROM study_points WHERE study = ? ORDER BY position",
+                                      old ? ", 'flops', budget_flops, ''" : "")
+                              .c_str(),
+                          study);
     while (query.executeStep()) {
       ResultRow r;
       int64_t position = 0;
@@ -196,7 +215,8 @@ std::vector<ResultRow> Database::results(const std::string& study) const {
                           r.lr, r.context, r.d_model, r.layers, r.d_ff, r.params_total, r.params_non_embedding,
                           r.params_without_head, r.params_active, r.budget_flops, r.tokens, r.flops_paper,
                           r.flops_with_head, r.flops_executed, r.flops_six_n, r.flops_per_token_with_head,
-                          r.cache_bytes, r.validation_loss, r.bits_per_byte, r.standard_error, r.busy_seconds);
+                          r.cache_bytes, r.validation_loss, r.bits_per_byte, r.standard_error, r.busy_seconds,
+                          r.budget_kind, r.budget, r.axes);
       r.directory = store_ + "/runs/" + r.run_id;
       if (const auto parts = corpora.find(r.run_id); r.state == "done" && parts != corpora.end())
         r.corpora = parts->second;

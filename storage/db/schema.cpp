@@ -95,6 +95,44 @@ CREATE VIEW study_points AS
   FROM cells JOIN runs USING (run_id)
   LEFT JOIN evals AS last ON last.run_id = cells.run_id AND runs.state = 'done'
     AND last.step = (SELECT MAX(step) FROM evals WHERE evals.run_id = cells.run_id);
+)sql",
+                                                                 R"sql(
+-- a cell is one of a budget of any kind and of a setting of the axes, too
+DROP VIEW study_points;
+ALTER TABLE cells RENAME TO old_cells;
+CREATE TABLE cells (
+  position INTEGER PRIMARY KEY,
+  study TEXT NOT NULL REFERENCES studies (name) ON DELETE CASCADE, run_id TEXT NOT NULL REFERENCES runs (run_id),
+  family TEXT NOT NULL, size TEXT NOT NULL, seed INTEGER NOT NULL, lr REAL NOT NULL, budget_flops REAL NOT NULL,
+  budget_kind TEXT NOT NULL CHECK (budget_kind IN ('flops', 'tokens', 'tokens_per_parameter')),
+  budget REAL NOT NULL, axes TEXT NOT NULL,
+  role TEXT NOT NULL CHECK (role IN ('trunk', 'branch', 'alone')), parent TEXT NOT NULL, cluster TEXT NOT NULL,
+  branch_step INTEGER NOT NULL, branch_tokens INTEGER NOT NULL, checkpoint_at TEXT NOT NULL,
+  UNIQUE (study, run_id, family, size, budget_kind, budget, axes));
+INSERT INTO cells SELECT position, study, run_id, family, size, seed, lr, budget_flops, 'flops', budget_flops, '', role,
+  parent, cluster, branch_step, branch_tokens, checkpoint_at FROM old_cells;
+DROP TABLE old_cells;
+CREATE INDEX cells_by_run ON cells (run_id);
+ALTER TABLE rejected ADD COLUMN budget_kind TEXT NOT NULL DEFAULT 'flops';
+ALTER TABLE rejected ADD COLUMN budget REAL NOT NULL DEFAULT 0;
+ALTER TABLE rejected ADD COLUMN axes TEXT NOT NULL DEFAULT '';
+ALTER TABLE rejected ADD COLUMN context INTEGER NOT NULL DEFAULT 0;
+UPDATE rejected SET budget = budget_flops;
+
+CREATE VIEW study_points AS
+  SELECT cells.position, cells.study, cells.run_id, cells.family, cells.size, runs.state, runs.cause, cells.role,
+         cells.cluster, cells.seed, cells.lr, runs.context, runs.d_model, runs.layers, runs.d_ff, runs.params_total,
+         runs.params_non_embedding, runs.params_without_head, runs.params_active, cells.budget_flops, runs.tokens,
+         runs.flops_per_token_paper * runs.tokens AS flops_paper,
+         runs.flops_per_token_with_head * runs.tokens AS flops_with_head,
+         runs.flops_per_token_executed * runs.tokens AS flops_executed,
+         runs.flops_per_token_six_n * runs.tokens AS flops_six_n,
+         runs.flops_per_token_with_head, runs.cache_bytes,
+         last.loss AS validation_loss, last.bits_per_byte, last.standard_error, runs.busy_seconds,
+         cells.budget_kind, cells.budget, cells.axes
+  FROM cells JOIN runs USING (run_id)
+  LEFT JOIN evals AS last ON last.run_id = cells.run_id AND runs.state = 'done'
+    AND last.step = (SELECT MAX(step) FROM evals WHERE evals.run_id = cells.run_id);
 )sql"};
 
 }  // namespace

@@ -8,7 +8,9 @@ class Database;
 
 namespace hyscale::storage {
 
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaWithMixtures = 2;      // knows eval_corpora
+inline constexpr int kSchemaWithAxes = 3;          // cells know their axes and budgets of every kind
 inline constexpr int kApplicationId = 0x48795363;  // "HySc": marks the file as ours
 
 int schema_version(SQLite::Database& sql);  // 0: an empty file

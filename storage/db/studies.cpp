@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 #include <sstream>
 
+#include "storage/db/schema.h"
 #include "storage/db/sql.h"
 
 namespace hyscale::storage {
@@ -15,6 +16,11 @@ StudyRow read_study(SQLite::Statement& query) {
   Columns(query).read(row.name, row.spec, row.spec_sha256, row.base, row.commit, row.settings, row.created,
                       row.updated);
   return row;
+}
+
+/// Columns that a database of an older schema, which is only read, does not have: then what they would hold.
+const char* kind_of_cell(SQLite::Database& sql) {
+  return schema_version(sql) < kSchemaWithAxes ? "'flops', budget_flops, ''" : "budget_kind, budget, axes";
 }
 
 std::vector<int64_t> split(const std::string& text) {
@@ -61,15 +67,18 @@ std::optional<StudyRow> Database::study(const std::string& name) const {
 void Database::put_cell(const CellRow& row) {
   transaction([&] {
     guarded([&] {
-      prepared(*sql_,
-               "INSERT INTO cells (study, run_id, family, size, seed, lr, budget_flops, role, parent, cluster, "
-               "branch_step, branch_tokens, checkpoint_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
-               "ON CONFLICT (study, run_id, family, size, budget_flops) DO UPDATE SET role = excluded.role, "
-               "parent = excluded.parent, cluster = excluded.cluster, branch_step = excluded.branch_step, "
-               "branch_tokens = excluded.branch_tokens, "
-               "checkpoint_at = excluded.checkpoint_at",
-               row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops, row.role, row.parent,
-               row.cluster, row.branch_step, row.branch_tokens, fmt::format("{}", fmt::join(row.checkpoint_at, ",")))
+      prepared(
+          *sql_,
+          "INSERT INTO cells (study, run_id, family, size, seed, lr, budget_flops, budget_kind, budget, axes, role, "
+          "parent, cluster, branch_step, branch_tokens, checkpoint_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+          "ON CONFLICT (study, run_id, family, size, budget_kind, budget, axes) DO UPDATE SET "
+          "budget_flops = excluded.budget_flops, role = excluded.role, parent = excluded.parent, cluster = "
+          "excluded.cluster, branch_step = excluded.branch_step, "
+          "branch_tokens = excluded.branch_tokens, "
+          "checkpoint_at = excluded.checkpoint_at",
+          row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops, row.budget_kind, row.budget,
+          row.axes, row.role, row.parent, row.cluster, row.branch_step, row.branch_tokens,
+          fmt::format("{}", fmt::join(row.checkpoint_at, ",")))
           .exec();
     });
   });
@@ -79,15 +88,19 @@ std::vector<CellRow> Database::cells(const std::string& study) const {
   return guarded([&] {
     std::vector<CellRow> rows;
     // The plus keeps SQLite from the index: one walk in the order of the table beats as many look-ups and a sort.
-    auto query = prepared(*sql_,
-                          "SELECT study, run_id, family, size, seed, lr, budget_flops, role, parent, cluster, "
-                          "branch_step, branch_tokens, checkpoint_at FROM cells WHERE +study = ? ORDER BY position",
-                          study);
+    auto query =
+        prepared(*sql_,
+                 fmt::format("SELECT study, run_id, family, size, seed, lr, budget_flops, {}, role, parent, cluster, "
+                             "branch_step, branch_tokens, checkpoint_at FROM cells WHERE +study = ? ORDER BY position",
+                             kind_of_cell(*sql_))
+                     .c_str(),
+                 study);
     while (query.executeStep()) {
       CellRow row;
       std::string checkpoints;
-      Columns(query).read(row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops, row.role,
-                          row.parent, row.cluster, row.branch_step, row.branch_tokens, checkpoints);
+      Columns(query).read(row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops,
+                          row.budget_kind, row.budget, row.axes, row.role, row.parent, row.cluster, row.branch_step,
+                          row.branch_tokens, checkpoints);
       row.checkpoint_at = split(checkpoints);
       rows.push_back(std::move(row));
     }
@@ -100,8 +113,11 @@ void Database::put_rejected(const std::string& study, const std::vector<Rejected
     guarded([&] {
       prepared(*sql_, "DELETE FROM rejected WHERE study = ?", study).exec();
       for (const RejectedRow& row : rejected)
-        prepared(*sql_, "INSERT INTO rejected (study, family, size, budget_flops, seed, reason) VALUES (?,?,?,?,?,?)",
-                 study, row.family, row.size, row.budget_flops, row.seed, row.reason)
+        prepared(*sql_,
+                 "INSERT INTO rejected (study, family, size, budget_flops, seed, reason, budget_kind, budget, axes, "
+                 "context) VALUES (?,?,?,?,?,?,?,?,?,?)",
+                 study, row.family, row.size, row.budget_flops, row.seed, row.reason, row.budget_kind, row.budget,
+                 row.axes, row.context)
             .exec();
     });
   });
@@ -111,11 +127,16 @@ std::vector<RejectedRow> Database::rejected(const std::string& study) const {
   return guarded([&] {
     std::vector<RejectedRow> rows;
     auto query = prepared(
-        *sql_, "SELECT study, family, size, reason, budget_flops, seed FROM rejected WHERE study = ? ORDER BY rowid",
+        *sql_,
+        fmt::format("SELECT study, family, size, reason, budget_flops, seed, {}, {} FROM rejected WHERE study = ? "
+                    "ORDER BY rowid",
+                    kind_of_cell(*sql_), schema_version(*sql_) < kSchemaWithAxes ? "0" : "context")
+            .c_str(),
         study);
     while (query.executeStep()) {
       RejectedRow row;
-      Columns(query).read(row.study, row.family, row.size, row.reason, row.budget_flops, row.seed);
+      Columns(query).read(row.study, row.family, row.size, row.reason, row.budget_flops, row.seed, row.budget_kind,
+                          row.budget, row.axes, row.context);
       rows.push_back(std::move(row));
     }
     return rows;

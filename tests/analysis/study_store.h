@@ -86,6 +86,7 @@ class StudyStore {
                          .seed = cell.seed,
                          .lr = cell.lr,
                          .budget_flops = cell.budget,
+                         .budget = cell.budget,
                          .role = "alone",
                          .cluster = cell.cluster.empty() ? id : cell.cluster});
     if (cell.state == "done") finish(id, tokens, cell);

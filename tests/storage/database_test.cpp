@@ -256,6 +256,68 @@ TEST_F(DatabaseTest, KeepsTheLossesOfAMixturesCorporaAndWhatIsNotKnown) {
   EXPECT_TRUE(std::isnan(row.corpora[1].bits_per_byte));
 }
 
+/// Takes the third schema's changes back.
+constexpr const char* kSecondSchema = R"sql(
+PRAGMA legacy_alter_table = ON;
+DROP VIEW study_points;
+CREATE TABLE second (
+  position INTEGER PRIMARY KEY,
+  study TEXT NOT NULL REFERENCES studies (name) ON DELETE CASCADE, run_id TEXT NOT NULL REFERENCES runs (run_id),
+  family TEXT NOT NULL, size TEXT NOT NULL, seed INTEGER NOT NULL, lr REAL NOT NULL, budget_flops REAL NOT NULL,
+  role TEXT NOT NULL CHECK (role IN ('trunk', 'branch', 'alone')), parent TEXT NOT NULL, cluster TEXT NOT NULL,
+  branch_step INTEGER NOT NULL, branch_tokens INTEGER NOT NULL, checkpoint_at TEXT NOT NULL,
+  UNIQUE (study, run_id, family, size, budget_flops));
+INSERT INTO second SELECT position, study, run_id, family, size, seed, lr, budget_flops, role, parent, cluster,
+  branch_step, branch_tokens, checkpoint_at FROM cells;
+DROP TABLE cells;
+ALTER TABLE second RENAME TO cells;
+CREATE INDEX cells_by_run ON cells (run_id);
+ALTER TABLE rejected DROP COLUMN budget_kind;
+ALTER TABLE rejected DROP COLUMN budget;
+ALTER TABLE rejected DROP COLUMN axes;
+ALTER TABLE rejected DROP COLUMN context;
+CREATE VIEW study_points AS
+  SELECT cells.position, cells.study, cells.run_id, cells.family, cells.size, runs.state, runs.cause, cells.role,
+         cells.cluster, cells.seed, cells.lr, runs.context, runs.d_model, runs.layers, runs.d_ff, runs.params_total,
+         runs.params_non_embedding, runs.params_without_head, runs.params_active, cells.budget_flops, runs.tokens,
+         1.0 AS flops_paper, 1.0 AS flops_with_head, 1.0 AS flops_executed, 1.0 AS flops_six_n,
+         runs.flops_per_token_with_head, runs.cache_bytes,
+         last.loss AS validation_loss, last.bits_per_byte, last.standard_error, runs.busy_seconds
+  FROM cells JOIN runs USING (run_id) LEFT JOIN evals AS last ON last.run_id = cells.run_id;
+PRAGMA user_version = 2;
+)sql";
+
+TEST_F(DatabaseTest, KnowsTheBudgetsOfADatabaseOfTheSecondSchemaBeforeAndAfterItIsBroughtUpToDate) {
+  {
+    Database db = create();
+    fill(db);
+    db.put_rejected("s", {{.study = "s", .family = "a", .size = "1M", .reason = "no", .budget_flops = 2e9}});
+  }
+  execute(path(), kSecondSchema);
+  for (const Database::Mode mode : {Database::Mode::read, Database::Mode::write}) {
+    const Database db(store_, mode);
+    EXPECT_EQ(db.cells("s").at(0).budget, 1e9);
+    EXPECT_EQ(db.cells("s").at(0).budget_kind, "flops");
+    EXPECT_EQ(db.results("s").at(1).budget, 1e9);
+    EXPECT_EQ(db.results("s").at(1).axes, "");
+    EXPECT_EQ(db.rejected("s").at(0).budget, 2e9);
+  }
+}
+
+TEST_F(DatabaseTest, KeepsTwoCellsOfOneRunThatDifferInTheirAxesAlone) {
+  Database db = create();
+  fill(db);
+  const CellRow cell{.study = "s", .run_id = "r1", .family = "c", .size = "1M", .budget_kind = "tokens", .budget = 1e6};
+  for (const char* axes : {"model.mixers.A.window=64", "model.mixers.A.window=128", "model.mixers.A.window=128"}) {
+    CellRow one = cell;
+    one.axes = axes;
+    db.put_cell(one);
+  }
+  ASSERT_EQ(db.cells("s").size(), 4u);
+  EXPECT_EQ(db.results("s").at(3).axes, "model.mixers.A.window=128");
+  EXPECT_EQ(db.results("s").at(3).budget_kind, "tokens");
+}
+
 TEST_F(DatabaseTest, BringsADatabaseOfTheFirstSchemaUpToDate) {
   {
     Database db = create();
@@ -265,7 +327,8 @@ TEST_F(DatabaseTest, BringsADatabaseOfTheFirstSchemaUpToDate) {
     db.update_run(run);
     db.put_result("r1", {.evals = {{.step = 10, .loss = 1.5, .bits_per_byte = 2, .standard_error = 0.5}}});
   }
-  // What version 1 had: no table of corpora, and figures that must be there.
+  // What version 1 had: cells of FLOPs alone, no table of corpora, and figures that must be there.
+  execute(path(), kSecondSchema);
   execute(path(),
           "PRAGMA legacy_alter_table = ON; DROP TABLE eval_corpora; CREATE TABLE first (run_id TEXT NOT NULL "
           "REFERENCES runs (run_id) ON DELETE CASCADE,"

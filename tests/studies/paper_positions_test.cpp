@@ -87,7 +87,7 @@ TEST_P(PaperPositions, ArePlannedAsOneRunForEachList) {
   const Plan plan = make_plan(spec, store.path());
   EXPECT_TRUE(plan.rejected.empty());
   ASSERT_EQ(plan.runs.size(), spec.families.size());
-  for (const PlannedRun& run : plan.runs) EXPECT_NEAR(static_cast<double>(run.config.train.tokens), 60e9, 5e9);
+  for (const PlannedRun& run : plan.runs) EXPECT_NEAR(static_cast<double>(run.train.tokens), 60e9, 5e9);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/hash.h"
 #include "studies/cells.h"
 #include "tests/studies/study_fixture.h"
 
@@ -18,7 +19,7 @@ class Planner : public StudyFixture {
  protected:
   static const PlannedRun& run(const Plan& plan, const std::string& family, const std::string& size, double budget) {
     for (const PlannedRun& r : plan.runs)
-      if (r.family == family && r.size == size && r.budget_flops == budget) return r;
+      if (r.family() == family && r.size() == size && r.budget_flops == budget) return r;
     throw std::out_of_range(family + " " + size);
   }
 };
@@ -31,20 +32,32 @@ TEST_F(Planner, TheShippedQuickstartKeepsFourSizesOfEveryBudgetAndItsCost) {
   replace(base_, "corpus: quickstart", "corpus: sample");
   const Plan p = plan();  // refuses a budget with fewer sizes
   EXPECT_EQ(p.runs.size() + p.rejected.size(), 4u * 6 * 3);
-  for (const PlannedRun& r : p.runs) EXPECT_GE(r.config.train.steps(), 300) << r.family << r.size;
+  for (const PlannedRun& r : p.runs) EXPECT_GE(r.train.steps(), 300) << r.family() << r.size();
   EXPECT_GE(p.cost_flops, 1.2e13);
   EXPECT_LE(p.cost_flops, 1.6e13);  // minutes on two cores
 }
 
+// Ids of all runs in order, as one hash.
+static std::string ids_of(const Plan& plan) {
+  std::string ids;
+  for (const PlannedRun& run : plan.runs) ids += run.run_id;
+  return sha256_hex(ids);
+}
+
+TEST_F(Planner, RunsKeepTheIdsThatEarlierVersionsGaveThem) {
+  EXPECT_EQ(ids_of(plan()), "b96c2d105d7f4bfae5d326941fe26296525ae9b226bb5750bc9a06f86e028f60");
+}
+
 TEST_F(Planner, EveryRunMeetsItsBudgetInWholeSteps) {
   for (const PlannedRun& r : plan().runs) {
-    const spec::TrainConfig& train = r.config.train;
-    EXPECT_NEAR(r.flops.with_head / r.budget_flops, 1, 0.01);
+    const spec::TrainConfig& train = r.train;
+    EXPECT_NEAR(r.flops().with_head / r.budget_flops, 1, 0.01);
     EXPECT_EQ(train.tokens % train.batch_tokens, 0);
     EXPECT_EQ(train.schedule.cooldown_tokens % train.batch_tokens, 0);
     EXPECT_NEAR(static_cast<double>(train.schedule.cooldown_tokens) / static_cast<double>(train.tokens), 0.2, 0.01);
-    EXPECT_DOUBLE_EQ(r.flops.with_head, r.account->train_flops_per_token.with_head * static_cast<double>(train.tokens));
-    EXPECT_EQ(r.run_id, spec::run_id(r.config, corpus_.identity));
+    EXPECT_DOUBLE_EQ(r.flops().with_head,
+                     r.model->account.train_flops_per_token.with_head * static_cast<double>(train.tokens));
+    EXPECT_EQ(r.run_id, spec::run_id(r.config(), corpus_.identity));
   }
 }
 
@@ -57,7 +70,7 @@ TEST_F(Planner, ABranchIsTheStandAloneRunOfItsBudget) {
     EXPECT_EQ(r.role, Role::alone);
     ids.insert(r.run_id);
   }
-  for (const PlannedRun& r : shared.runs) EXPECT_EQ(ids.count(r.run_id), 1u) << r.family << r.size;
+  for (const PlannedRun& r : shared.runs) EXPECT_EQ(ids.count(r.run_id), 1u) << r.family() << r.size();
   EXPECT_LT(shared.cost_flops, alone.cost_flops);
 }
 
@@ -72,14 +85,14 @@ TEST_F(Planner, ATrunkComesFirstAndCheckpointsWhereItsBranchesStart) {
     ASSERT_EQ(trunks.count(r.parent), 1u) << "the trunk stands before its branch";
     const PlannedRun& trunk = *trunks[r.parent];
     EXPECT_THAT(trunk.checkpoint_at, testing::Contains(r.branch_tokens));
-    EXPECT_EQ(r.branch_tokens, r.config.train.tokens - r.config.train.schedule.cooldown_tokens);
-    EXPECT_EQ(r.branch_step * r.config.train.batch_tokens, r.branch_tokens);
-    EXPECT_LE(r.branch_tokens, trunk.config.train.tokens - trunk.config.train.schedule.cooldown_tokens);
-    EXPECT_GE(r.branch_tokens, r.config.train.schedule.warmup_tokens);
-    EXPECT_EQ(r.config.train.schedule.warmup_tokens, trunk.config.train.schedule.warmup_tokens);
-    spec::RunConfig same = r.config;  // equal to the trunk's but for tokens and cool-down
-    same.train.tokens = trunk.config.train.tokens;
-    same.train.schedule = trunk.config.train.schedule;
+    EXPECT_EQ(r.branch_tokens, r.train.tokens - r.train.schedule.cooldown_tokens);
+    EXPECT_EQ(r.branch_step * r.train.batch_tokens, r.branch_tokens);
+    EXPECT_LE(r.branch_tokens, trunk.train.tokens - trunk.train.schedule.cooldown_tokens);
+    EXPECT_GE(r.branch_tokens, r.train.schedule.warmup_tokens);
+    EXPECT_EQ(r.train.schedule.warmup_tokens, trunk.train.schedule.warmup_tokens);
+    spec::RunConfig same = r.config();  // equal to the trunk's but for tokens and cool-down
+    same.train.tokens = trunk.train.tokens;
+    same.train.schedule = trunk.train.schedule;
     EXPECT_EQ(spec::run_id(same, corpus_.identity), trunk.run_id);
   }
   EXPECT_GT(branches, 20u);
@@ -87,17 +100,17 @@ TEST_F(Planner, ATrunkComesFirstAndCheckpointsWhereItsBranchesStart) {
 
 TEST_F(Planner, WarmUpIsAFractionOfTheSmallestBudgetASizeKeeps) {
   const Plan p = plan();
-  const int64_t smallest = run(p, "mamba", "58K", 1e11).config.train.tokens;
-  EXPECT_NEAR(static_cast<double>(run(p, "mamba", "58K", 8e11).config.train.schedule.warmup_tokens),
+  const int64_t smallest = run(p, "mamba", "58K", 1e11).train.tokens;
+  EXPECT_NEAR(static_cast<double>(run(p, "mamba", "58K", 8e11).train.schedule.warmup_tokens),
               0.1 * static_cast<double>(smallest), 256);
-  const int64_t kept = run(p, "mamba", "200K", 3e11).config.train.tokens;  // 1e11 is too short for this size
-  EXPECT_NEAR(static_cast<double>(run(p, "mamba", "200K", 8e11).config.train.schedule.warmup_tokens),
+  const int64_t kept = run(p, "mamba", "200K", 3e11).train.tokens;  // 1e11 is too short for this size
+  EXPECT_NEAR(static_cast<double>(run(p, "mamba", "200K", 8e11).train.schedule.warmup_tokens),
               0.1 * static_cast<double>(kept), 256);
 }
 
 TEST_F(Planner, AnAbsoluteWarmUpHoldsForAllAndRejectsWhatItFills) {
   replace(study_, "warmup: 0.1", "warmup_tokens: 51200");
-  for (const PlannedRun& r : plan().runs) EXPECT_EQ(r.config.train.schedule.warmup_tokens, 51200);
+  for (const PlannedRun& r : plan().runs) EXPECT_EQ(r.train.schedule.warmup_tokens, 51200);
   replace(study_, "warmup_tokens: 51200", "warmup_tokens: 165000");
   EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(HasSubstr("warm-up of 165000 and cool-down of")));
 }
@@ -106,8 +119,8 @@ TEST_F(Planner, CostCountsASharedPrefixOnce) {
   const Plan p = plan();
   double cost = 0;
   for (const PlannedRun& r : p.runs) {
-    const double executed = r.account->train_flops_per_token.executed;
-    const int64_t tokens = r.role == Role::branch ? r.config.train.schedule.cooldown_tokens : r.config.train.tokens;
+    const double executed = r.model->account.train_flops_per_token.executed;
+    const int64_t tokens = r.role == Role::branch ? r.train.schedule.cooldown_tokens : r.train.tokens;
     cost += executed * static_cast<double>(tokens);
   }
   EXPECT_NEAR(p.cost_flops / cost, 1, 1e-12);
@@ -126,9 +139,9 @@ TEST_F(Planner, SeedsMayDifferBySize) {
   const Plan p = plan();
   std::set<int64_t> small, other;
   for (const PlannedRun& r : p.runs) {
-    (r.size == "58K" ? small : other).insert(r.seed);
-    EXPECT_EQ(r.config.train.seed, r.seed);
-    EXPECT_EQ(r.config.data.seed, r.seed);
+    (r.size() == "58K" ? small : other).insert(r.seed());
+    EXPECT_EQ(r.train.seed, r.seed());
+    EXPECT_EQ(r.config().data.seed, r.seed());
   }
   EXPECT_THAT(small, testing::ElementsAre(0, 1, 2));
   EXPECT_THAT(other, testing::ElementsAre(7));
@@ -140,8 +153,8 @@ TEST_F(Planner, ALearningRateSweepMakesOneTrunkPerRate) {
   std::set<double> rates;
   std::set<std::string> trunks;
   for (const PlannedRun& r : p.runs)
-    if (r.family == "mamba" && r.size == "58K") {
-      rates.insert(r.config.train.optimizer.lr);
+    if (r.family() == "mamba" && r.size() == "58K") {
+      rates.insert(r.train.optimizer.lr);
       trunks.insert(r.cluster());
     }
   EXPECT_THAT(rates, testing::SizeIs(2));
@@ -151,18 +164,19 @@ TEST_F(Planner, ALearningRateSweepMakesOneTrunkPerRate) {
 
 TEST_F(Planner, TheLearningRateFollowsItsRuleAndItsCap) {
   const Plan p = plan();
-  EXPECT_EQ(run(p, "mamba", "100K", 3e11).config.train.optimizer.lr, 3e-3);
-  EXPECT_EQ(run(p, "mamba", "12K", 1e11).config.train.optimizer.lr, rounded_rate(3e-3 * std::pow(0.12, -0.25)));
+  EXPECT_EQ(run(p, "mamba", "100K", 3e11).train.optimizer.lr, 3e-3);
+  EXPECT_EQ(run(p, "mamba", "12K", 1e11).train.optimizer.lr, rounded_rate(3e-3 * std::pow(0.12, -0.25)));
   replace(study_, "max: 6e-3", "max: 4e-3");
-  EXPECT_EQ(run(plan(), "mamba", "12K", 1e11).config.train.optimizer.lr, 4e-3);
+  EXPECT_EQ(run(plan(), "mamba", "12K", 1e11).train.optimizer.lr, 4e-3);
 }
 
 TEST_F(Planner, ASetChangesItsFamilyAlone) {
   replace(study_, "{stack: A}", "{stack: A, set: {model.mixers.A.window: 64, train.optimizer.weight_decay: 0.2}}");
   const Plan p = plan();
-  EXPECT_EQ(run(p, "transformer", "58K", 3e11).config.train.optimizer.weight_decay, 0.2);
-  EXPECT_THAT(run(p, "transformer", "58K", 3e11).config.model.stack[0].mixer->to_yaml(), HasSubstr("window: 64"));
-  EXPECT_EQ(run(p, "mamba", "58K", 3e11).config.train.optimizer.weight_decay, 0.1);
+  EXPECT_EQ(run(p, "transformer", "58K", 3e11).train.optimizer.weight_decay, 0.2);
+  EXPECT_THAT(run(p, "transformer", "58K", 3e11).model->config.model.stack[0].mixer->to_yaml(),
+              HasSubstr("window: 64"));
+  EXPECT_EQ(run(p, "mamba", "58K", 3e11).train.optimizer.weight_decay, 0.1);
 }
 
 TEST_F(Planner, EachLimitRejectsWithItsReason) {
@@ -252,7 +266,7 @@ TEST_F(Planner, LayersByNameAreRejectedAtSizesOfAnotherDepth) {
   for (const RejectedCell& cell : p.rejected)
     rejected += cell.reason == "its layers are those of a stack of 3, not of 2";
   EXPECT_EQ(rejected, 1u);
-  EXPECT_EQ(run(p, "inter", "100K", 8e11).config.model.stack[1].name, "A");
+  EXPECT_EQ(run(p, "inter", "100K", 8e11).model->config.model.stack[1].name, "A");
   replace_line(study_, "sizes:", "sizes: [12K, 20K, 34K, 100K]");
   EXPECT_THAT([&] { plan(); }, ThrowsMessage<ConfigError>(HasSubstr("12K: its layers are those of a stack of 3")));
 }
@@ -272,8 +286,10 @@ TEST_F(Planner, StripedWindowedAttentionIsAFamilyLikeAnyOther) {
           "    W: {kind: attention, heads: 2, kv_heads: 1, head_dim: 16, window: 32, sinks: 4}\n    M: {kind");
   replace_line(study_, "  inter:", "  inter:       {family: inter, ratio: \"1:2\", expensive: A, cheap: W}");
   const PlannedRun r = run(plan(), "inter", "100K", 8e11);
-  EXPECT_EQ(r.config.model.stack[0].name + r.config.model.stack[1].name + r.config.model.stack[2].name, "WAW");
-  EXPECT_THAT(r.config.model.stack[0].mixer->to_yaml(), HasSubstr("window: 32, sinks: 4"));
+  EXPECT_EQ(
+      r.model->config.model.stack[0].name + r.model->config.model.stack[1].name + r.model->config.model.stack[2].name,
+      "WAW");
+  EXPECT_THAT(r.model->config.model.stack[0].mixer->to_yaml(), HasSubstr("window: 32, sinks: 4"));
 }
 
 TEST_F(Planner, SizesWithTheBasesWidthsTakeItsBlocksAsTheyStandAndNeedNoFour) {
@@ -284,7 +300,7 @@ TEST_F(Planner, SizesWithTheBasesWidthsTakeItsBlocksAsTheyStandAndNeedNoFour) {
   const Plan p = plan();
   ASSERT_EQ(p.runs.size(), 4u);
   for (const Shape& shape : p.shapes) EXPECT_EQ(shape.d_ff, 64) << shape.family;
-  const spec::ModelConfig& model = run(p, "mamba", "given", 1e12).config.model;
+  const spec::ModelConfig& model = run(p, "mamba", "given", 1e12).model->config.model;
   EXPECT_EQ(model.stack.size(), 5u);
   EXPECT_EQ(model.d_model, 32);
   EXPECT_THAT(model.stack[1].mixer->to_yaml(), HasSubstr("d_ssm: 64, head_dim: 32"));

@@ -57,6 +57,40 @@ slurm: {partition: gpu, account: lab, throttle: {runs: 64, gpus: 32}}
   EXPECT_EQ(spec.slurm->throttle_gpus, 32);
 }
 
+TEST_F(StudySpecFile, ReadsAxesRulesAndModes) {
+  replace(study_, "seeds: [0]", R"(compare: equal_tokens
+contexts: [128, 256]
+axes: {train.optimizer.weight_decay: [0.1, 0.01], train.optimizer.betas: [[0.9, 0.95], [0.9, 0.99]]}
+include:
+  - {family: [mamba, inter], size: 12K, context: 128}
+exclude:
+  - {budget: 3e11, seed: 0, axes: {train.optimizer.weight_decay: 0.01, train.optimizer.betas: [0.9, 0.99]}}
+seeds: [0])");
+  replace(study_, "{tokens: 512}", "{at: 100K, value: 2K, exponent: 0.5, max: 64K}");
+  replace(study_, "max: 6e-3}", "max: 6e-3, sweep: {scale: [0.5, 1], for: [20K], carry: true}}");
+  replace(study_, "threads: 1", "threads: 1, memory: 64 GiB, gpu_kind: H200, price_per_gpu_hour: 2.5");
+  const StudySpec spec = read();
+  EXPECT_EQ(spec.compare, Compare::equal_tokens);
+  EXPECT_THAT(spec.contexts, ElementsAre(128, 256));
+  ASSERT_EQ(spec.axes.size(), 2u);
+  EXPECT_THAT(spec.axes[1].values, ElementsAre("[0.9, 0.95]", "[0.9, 0.99]"));
+  EXPECT_THAT(spec.include[0].families, ElementsAre("mamba", "inter"));
+  EXPECT_THAT(spec.include[0].contexts, ElementsAre(128));
+  EXPECT_THAT(spec.exclude[0].budgets, ElementsAre(3e11));
+  EXPECT_THAT(spec.exclude[0].axes[1].values, ElementsAre("[0.9, 0.99]"));
+  EXPECT_EQ(spec.batch.at(4e5, 512), 4096);
+  EXPECT_EQ(spec.batch.at(1e9, 512), 64000 / 512 * 512);
+  EXPECT_TRUE(spec.learning_rate.carry);
+  EXPECT_EQ(spec.resources.memory, 64 * 1073741824.0);
+  EXPECT_EQ(spec.resources.gpu_kind, "H200");
+}
+
+TEST_F(StudySpecFile, ASettingHasOneOwner) {
+  replace(study_, "{stack: A}", "{stack: A, set: {train.optimizer.clip: 2}}");
+  replace(study_, "seeds: [0]", "axes: {train.optimizer.clip: [1, 0.5]}");
+  EXPECT_THAT(message(), HasSubstr("axes sets train.optimizer.clip, which family transformer sets, too"));
+}
+
 TEST_F(StudySpecFile, ASplitIsAttentionsShareOfAHybridBlock) {
   replace(study_, "placement: scatter", "placement: sandwich, split: \"2:1\"");
   const FamilySpec family = read().families[3];
@@ -90,7 +124,23 @@ TEST_F(StudySpecFile, RefusesWhatEachRuleForbids) {
       {"ratio: \"1:2\", placement: scatter", "ratio: \"1:2\", split: \"0:1\"", "split = '0:1' is no ratio"},
       {"study: sample", "study: \"a; rm b\"", "is no name for a study"},
       {"{flops: [1e11, 3e11, 8e11]}", "{flops: [3e11, 1e11]}", "at least 5 % above"},
-      {"{flops: [1e11, 3e11, 8e11]}", "{tokens: [1M]}", "budgets.tokens is not supported yet"},
+      {"{flops: [1e11, 3e11, 8e11]}", "{flops: [1e11], tokens: [1M]}", "one of them"},
+      {"{flops: [1e11, 3e11, 8e11]}", "{tokens: []}", "budgets.tokens names no budget"},
+      {"seeds: [0]", "contexts: [256, 256]", "context 256 is given twice"},
+      {"seeds: [0]", "compare: equal_time", "compare = 'equal_time' is not known"},
+      {"seeds: [0]", "axes: {train.tokens: [1, 2]}", "axes: train.tokens is decided by budgets"},
+      {"seeds: [0]", "axes: {model.context: [1, 2]}", "axes: model.context is decided by contexts"},
+      {"seeds: [0]", "axes: {train.optimizer.clip: [1, 1]}", "train.optimizer.clip = 1 is given twice"},
+      {"seeds: [0]", "exclude: [{family: mambo}]", "exclude[0].family = mambo is no family of this study"},
+      {"seeds: [0]", "include: [{size: [12K, 13K]}]", "include[0].size[1] = 13K is no size of this study"},
+      {"seeds: [0]", "exclude: [{budget: 2e11}]", "exclude[0].budget = 2e11 is no budget of this study"},
+      {"seeds: [0]", "exclude: [{context: 256}]", "the study gives no contexts"},
+      {"seeds: [0]", "exclude: [{axes: {train.optimizer.clip: 1}}]", "train.optimizer.clip is no axis of this study"},
+      {"seeds: [0]", "exclude: [{}]", "exclude[0] names nothing"},
+      {"{tokens: 512}", "{tokens: 512, value: 512}", "batch needs tokens, or value and exponent, one of them"},
+      {"{tokens: 512}", "{value: 512, exponent: 0.5}", "batch.at is missing"},
+      {"threads: 1", "threads: 1, memory: lots", "resources.memory = 'lots' is no amount of memory"},
+      {"threads: 1", "threads: 1, gpu_kind: H2000", "did you mean 'H200'?"},
       {"seeds: [0]", "seeds: [0, 0]", "seed 0 is given twice"},
       {"seeds: [0]", "seeds: {default: [0], 1M: [1]}", "unknown key 'seeds.1M'"},
       {"kind: trapezoid", "kind: cosine", "belongs to a trapezoid only"},
