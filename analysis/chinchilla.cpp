@@ -7,7 +7,12 @@ namespace hyscale::analysis {
 
 double ChinchillaLaw::loss(double n, double d) const { return e + a * std::pow(n, -alpha) + b * std::pow(d, -beta); }
 
-ChinchillaObjective::ChinchillaObjective(const std::vector<Point>& points, double delta) : delta_(delta) {
+const char* name_of(FitLoss::Kind kind) { return kind == FitLoss::Kind::huber ? "huber" : "l2"; }
+
+static constexpr double kSquaresScale = 1e6;  // losses are known to a thousandth
+
+ChinchillaObjective::ChinchillaObjective(const std::vector<Point>& points, const FitLoss& loss)
+    : loss_(loss), scale_(loss.kind == FitLoss::Kind::huber ? 1 / (loss.delta * loss.delta) : kSquaresScale) {
   for (const Point& point : points) {
     center_n_ += std::log(point.n) / static_cast<double>(points.size());
     center_d_ += std::log(point.d) / static_cast<double>(points.size());
@@ -26,12 +31,24 @@ ChinchillaObjective::Prediction ChinchillaObjective::predict(const Theta& theta,
   return {top + std::log(sum), share};
 }
 
+ChinchillaObjective::Misfit ChinchillaObjective::misfit(double log_loss, const Row& row) const {
+  if (loss_.kind == FitLoss::Kind::l2) {
+    const double predicted = std::exp(log_loss), residual = predicted - std::exp(row.z);
+    return {scale_ * residual * residual, 2 * scale_ * residual * predicted,
+            2 * scale_ * predicted * (predicted + residual)};
+  }
+  const double u = (log_loss - row.z) / loss_.delta;
+  if (std::abs(u) <= 1) return {0.5 * u * u, u / loss_.delta, scale_};
+  return {std::abs(u) - 0.5, std::copysign(1 / loss_.delta, u), 0};
+}
+
+Theta ChinchillaObjective::slope(const Prediction& at, const Row& row) {
+  return {at.share[0], at.share[1], at.share[2], -at.share[1] * row.x, -at.share[2] * row.y};
+}
+
 double ChinchillaObjective::value(const Theta& theta) const {
   double sum = 0;
-  for (const Row& row : rows_) {
-    const double u = std::abs(predict(theta, row).log_loss - row.z) / delta_;
-    sum += u <= 1 ? 0.5 * u * u : u - 0.5;
-  }
+  for (const Row& row : rows_) sum += misfit(predict(theta, row).log_loss, row).value;
   return sum;
 }
 
@@ -39,36 +56,38 @@ double ChinchillaObjective::value_and_gradient(const Theta& theta, Theta& gradie
   gradient.fill(0);
   double sum = 0;
   for (const Row& row : rows_) {
-    const auto [log_loss, share] = predict(theta, row);
-    const double u = (log_loss - row.z) / delta_;
-    sum += std::abs(u) <= 1 ? 0.5 * u * u : std::abs(u) - 0.5;
-    const double pull = std::clamp(u, -1.0, 1.0) / delta_;
-    gradient[0] += pull * share[0];
-    gradient[1] += pull * share[1];
-    gradient[2] += pull * share[2];
-    gradient[3] -= pull * share[1] * row.x;
-    gradient[4] -= pull * share[2] * row.y;
+    const Prediction at = predict(theta, row);
+    const Misfit miss = misfit(at.log_loss, row);
+    const Theta by_theta = slope(at, row);
+    sum += miss.value;
+    for (size_t i = 0; i < 5; ++i) gradient[i] += miss.slope * by_theta[i];
   }
   return sum;
+}
+
+std::vector<ChinchillaObjective::Share> ChinchillaObjective::shares(const Theta& theta) const {
+  std::vector<Share> all;
+  for (const Row& row : rows_) {
+    const Prediction at = predict(theta, row);
+    const Misfit miss = misfit(at.log_loss, row);
+    all.push_back({slope(at, row), miss.slope, miss.bend});
+  }
+  return all;
 }
 
 void ChinchillaObjective::hessian(const Theta& theta, std::array<Theta, 5>& hessian) const {
   for (Theta& line : hessian) line.fill(0);
   for (const Row& row : rows_) {
-    const auto [log_loss, share] = predict(theta, row);
-    const double u = (log_loss - row.z) / delta_;
-    const double pull = std::clamp(u, -1.0, 1.0) / delta_;
-    const double curvature = std::abs(u) <= 1 ? 1 / (delta_ * delta_) : 0;
+    const Prediction at = predict(theta, row);
+    const Misfit miss = misfit(at.log_loss, row);
+    const Theta by_theta = slope(at, row);
     // each form is linear in theta: row k of `form` is its derivative
     const std::array<Theta, 3> form = {{{1, 0, 0, 0, 0}, {0, 1, 0, -row.x, 0}, {0, 0, 1, 0, -row.y}}};
-    Theta slope{};
-    for (size_t k = 0; k < 3; ++k)
-      for (size_t i = 0; i < 5; ++i) slope[i] += share[k] * form[k][i];
     for (size_t i = 0; i < 5; ++i)
       for (size_t j = 0; j < 5; ++j) {
-        double bend = -slope[i] * slope[j];
-        for (size_t k = 0; k < 3; ++k) bend += share[k] * form[k][i] * form[k][j];
-        hessian[i][j] += curvature * slope[i] * slope[j] + pull * bend;
+        double bend = -by_theta[i] * by_theta[j];
+        for (size_t k = 0; k < 3; ++k) bend += at.share[k] * form[k][i] * form[k][j];
+        hessian[i][j] += miss.bend * by_theta[i] * by_theta[j] + miss.slope * bend;
       }
   }
 }
@@ -84,6 +103,18 @@ ChinchillaLaw ChinchillaObjective::law(const Theta& theta) const {
 Theta ChinchillaObjective::theta(const ChinchillaLaw& law) const {
   return {std::log(law.e), std::log(law.a) - law.alpha * center_n_, std::log(law.b) - law.beta * center_d_, law.alpha,
           law.beta};
+}
+
+std::array<Theta, 7> ChinchillaObjective::jacobian(const Theta& theta) const {
+  const ChinchillaLaw at = law(theta);
+  const double sum = at.alpha + at.beta, by_alpha = -at.beta / (sum * sum), by_beta = at.alpha / (sum * sum);
+  return {{{at.e, 0, 0, 0, 0},
+           {0, at.a, 0, at.a * center_n_, 0},
+           {0, 0, at.b, 0, at.b * center_d_},
+           {0, 0, 0, 1, 0},
+           {0, 0, 0, 0, 1},
+           {0, 0, 0, by_alpha, by_beta},
+           {0, 0, 0, -by_alpha, -by_beta}}};
 }
 
 }  // namespace hyscale::analysis

@@ -1,8 +1,11 @@
 #include "analysis/chinchilla_fit.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fmt/format.h>
+#include <omp.h>
+#include <optional>
 #include <set>
 
 #include "analysis/allocation.h"
@@ -57,40 +60,47 @@ double residual_rms(const ChinchillaLaw& law, const std::vector<Point>& points) 
   return std::sqrt(sum / static_cast<double>(points.size()));
 }
 
+// A generator of its own for each resample, so that their order does not matter.
+std::mt19937_64 generator(uint64_t seed, int resample) {
+  std::seed_seq seeds{seed & 0xffffffff, seed >> 32, static_cast<uint64_t>(resample)};
+  return std::mt19937_64(seeds);
+}
+
 // Refits on resampled clusters, warm-started from the best optima of the full data.
 std::vector<ChinchillaLaw> bootstrap_laws(const std::vector<Point>& points, const std::vector<ChinchillaLaw>& starts,
                                           const FitOptions& options, FitCard& card, const FitProgress& progress) {
   const ClusterResampler resampler(points);
-  std::mt19937_64 random(options.bootstrap.seed);
-  std::vector<ChinchillaLaw> laws;
-  for (int i = 0; i < options.bootstrap.resamples; ++i) {
+  const int resamples = options.bootstrap.resamples;
+  std::vector<std::optional<ChinchillaLaw>> fitted(static_cast<size_t>(resamples));
+  std::atomic<int> done = 0;
+#pragma omp parallel for schedule(dynamic, 8)
+  for (int i = 0; i < resamples; ++i) {
+    std::mt19937_64 random = generator(options.bootstrap.seed, i);
     const std::vector<Point> sample = resampler.draw(random);
     const auto [sizes, token_counts] = distinct_sizes_and_tokens(sample);
-    if (progress) progress(i, options.bootstrap.resamples);
-    if (sizes < 3 || token_counts < 3) {
-      ++card.resamples_left_out;
-      continue;
+    if (sizes >= 3 && token_counts >= 3) {
+      const ChinchillaObjective objective(sample, options.loss);
+      fitted[static_cast<size_t>(i)] = objective.law(refit(objective, starts).theta);
     }
-    const ChinchillaObjective objective(sample, options.delta);
-    laws.push_back(objective.law(refit(objective, starts).theta));
+    ++done;
+    if (progress && omp_get_thread_num() == 0) progress(done, resamples);
   }
+  std::vector<ChinchillaLaw> laws;
+  for (const auto& law : fitted)
+    if (law) laws.push_back(*law);
   card.resamples = static_cast<int>(laws.size());
+  card.resamples_left_out = resamples - card.resamples;
   return laws;
 }
 
-void set_intervals(FamilyFit& fit, const std::vector<ChinchillaLaw>& laws, double confidence) {
-  const auto interval_of = [&](auto&& value_of) {
+LawIntervals intervals(const std::vector<ChinchillaLaw>& laws, double confidence) {
+  LawIntervals found;
+  for (size_t i = 0; i < found.size(); ++i) {
     std::vector<double> values;
-    for (const ChinchillaLaw& law : laws) values.push_back(value_of(law));
-    return percentile_interval(std::move(values), confidence);
-  };
-  fit.e = interval_of([](const ChinchillaLaw& law) { return law.e; });
-  fit.a = interval_of([](const ChinchillaLaw& law) { return law.a; });
-  fit.b = interval_of([](const ChinchillaLaw& law) { return law.b; });
-  fit.alpha = interval_of([](const ChinchillaLaw& law) { return law.alpha; });
-  fit.beta = interval_of([](const ChinchillaLaw& law) { return law.beta; });
-  fit.size_exponent = interval_of([](const ChinchillaLaw& law) { return law.size_exponent(); });
-  fit.token_exponent = interval_of([](const ChinchillaLaw& law) { return law.token_exponent(); });
+    for (const ChinchillaLaw& law : laws) values.push_back(law.numbers()[i]);
+    found[i] = percentile_interval(std::move(values), confidence);
+  }
+  return found;
 }
 
 void add_warnings(FamilyFit& fit) {
@@ -123,13 +133,13 @@ FamilyFit fit_family(const std::string& family, const std::vector<Point>& points
   fit.reasons = why_too_few(fit);
   if (!fit.reasons.empty()) return fit;
 
-  const ChinchillaObjective objective(points, options.delta);
+  const ChinchillaObjective objective(points, options.loss);
   const MultiStart search = fit_from_grid(objective, points);
   fit.law = objective.law(search.best.theta);
   fit.card.starts = search.starts;
   fit.card.starts_at_best = search.starts_at_best;
-  fit.card.objective = search.best.value;
-  fit.card.gradient_norm = search.best.gradient_norm;
+  fit.card.objective = objective.unscaled(search.best.value);
+  fit.card.gradient_norm = objective.unscaled(search.best.gradient_norm);
   fit.card.condition = condition_number(objective, search.best.theta);
   fit.card.residual_rms = residual_rms(fit.law, points);
   fit.card.bounds_hit = limits_hit(fit.law, points);
@@ -137,10 +147,13 @@ FamilyFit fit_family(const std::string& family, const std::vector<Point>& points
   if (!fit.reasons.empty()) return fit;
 
   fit.usable = true;
+  fit.covariance = covariance(objective, search.best.theta, points);
   std::vector<ChinchillaLaw> starts;
   for (const Minimum& optimum : search.optima) starts.push_back(objective.law(optimum.theta));
   const auto laws = bootstrap_laws(points, starts, options, fit.card, progress);
-  set_intervals(fit, laws, options.bootstrap.confidence);
+  fit.ci = intervals(laws, options.bootstrap.confidence);
+  fit.ci80 = intervals(laws, 0.80);
+  fit.ci95 = intervals(laws, 0.95);
   fit.allocations = allocate(fit.law, laws, points, options.budgets, options.bootstrap.confidence);
   add_warnings(fit);
   return fit;

@@ -1,17 +1,19 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "analysis/bootstrap.h"
 #include "analysis/chinchilla.h"
+#include "analysis/covariance.h"
 #include "analysis/points.h"
 
 namespace hyscale::analysis {
 
 struct FitOptions {
-  double delta = 1e-3;  // Huber threshold in log loss
+  FitLoss loss = {};
   BootstrapOptions bootstrap = {};
   std::vector<double> budgets = {};  // FLOPs to allocate; empty: the points' own budgets
 };
@@ -20,8 +22,8 @@ struct FitOptions {
 struct FitCard {
   int starts = 0;
   int starts_at_best = 0;      // ended within 1e-6 of the best objective
-  double objective = 0;        // Huber sum over delta^2
-  double gradient_norm = 0;    // at the minimum, largest component
+  double objective = 0;        // FitLoss, summed over the points
+  double gradient_norm = 0;    // of that sum at the minimum, largest component
   double condition = 0;        // of the Hessian in centred parameters
   double residual_rms = 0;     // of ln loss
   int resamples = 0;           // bootstrap fits that went in
@@ -37,6 +39,9 @@ struct Allocation {
   double extrapolation = 0;  // log10 of budget over the largest C trained; > 0 is outside the data
 };
 
+/// In the order of LawNumbers.
+using LawIntervals = std::array<Interval, 7>;
+
 /// Approach 3 for one family. When `usable` is false, `reasons` say why and the numbers are not to be shown.
 struct FamilyFit {
   std::string family = {};
@@ -45,7 +50,8 @@ struct FamilyFit {
   std::vector<std::string> reasons = {"this fit was never run"};
   std::vector<std::string> warnings = {};  // of a usable fit
   ChinchillaLaw law = {};
-  Interval e = {}, a = {}, b = {}, alpha = {}, beta = {}, size_exponent = {}, token_exponent = {};
+  LawIntervals ci = {}, ci80 = {}, ci95 = {};  // bootstrap: at the confidence asked for, and at these
+  LawCovariance covariance = {};
   FitCard card = {};
   std::vector<Allocation> allocations = {};
 };

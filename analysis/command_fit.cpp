@@ -16,22 +16,25 @@ namespace {
 
 struct FitCommand {
   InputOptions input;
+  Selection selection;
   FitOptions fit;
   bool json = false;
 };
 
+nlohmann::json fits_json(const PointSet& set, const std::vector<FamilyFit>& fits, const FitOptions& options) {
+  nlohmann::json out = {{"source", set.source},        {"n_is", set.n_name},
+                        {"c_is", set.c_name},          {"loss", name_of(options.loss.kind)},
+                        {"delta", options.loss.delta}, {"confidence", options.bootstrap.confidence},
+                        {"notices", set.notices}};
+  add_families(out, set, fits);
+  return out;
+}
+
 void fit_and_print(const FitCommand& options) {
-  const PointSet set = load_points(options.input);
+  const PointSet set = load_points(options.input, options.selection);
   const std::vector<FamilyFit> fits = fit_families(set, options.fit);
   if (options.json)
-    fmt::print("{}\n", nlohmann::json{{"source", set.source},
-                                      {"n_is", set.n_name},
-                                      {"c_is", set.c_name},
-                                      {"huber_delta", options.fit.delta},
-                                      {"confidence", options.fit.bootstrap.confidence},
-                                      {"notices", set.notices},
-                                      {"families", list_to_json(fits)}}
-                           .dump(2));
+    fmt::print("{}\n", fits_json(set, fits, options.fit).dump(2));
   else
     fmt::print("{}", fits_text(set, fits, options.fit.bootstrap.confidence));
   for (const FamilyFit& fit : fits)
@@ -46,10 +49,9 @@ void add_fit_command(CLI::App& app) {
   auto options = std::make_shared<FitCommand>();
   CLI::App* command = app.add_subcommand("fit", "Fit L = E + A/N^alpha + B/D^beta per family");
   add_input_options(*command, options->input);
+  add_selection_options(*command, options->selection);
   add_bootstrap_options(*command, options->fit.bootstrap);
-  command->add_option("--delta", options->fit.delta, "Huber threshold in log loss")
-      ->check(CLI::Range(1e-9, 10.0))
-      ->capture_default_str();
+  add_loss_options(*command, options->fit.loss);
   command->add_option("--budgets", options->fit.budgets, "FLOPs to allocate; the points' own budgets otherwise")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);

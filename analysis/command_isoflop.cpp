@@ -17,21 +17,27 @@ namespace {
 
 struct IsoflopCommand {
   InputOptions input;
+  Selection selection;
   BootstrapOptions bootstrap;
   bool json = false;
 };
 
+nlohmann::json isoflop_json(const PointSet& set, const std::vector<FamilyIsoFlop>& families,
+                            const BootstrapOptions& options) {
+  nlohmann::json out = {{"source", set.source},
+                        {"n_is", set.n_name},
+                        {"c_is", set.c_name},
+                        {"confidence", options.confidence},
+                        {"notices", set.notices}};
+  add_families(out, set, families);
+  return out;
+}
+
 void fit_isoflops_and_print(const IsoflopCommand& options) {
-  const PointSet set = load_points(options.input);
+  const PointSet set = load_points(options.input, options.selection);
   const std::vector<FamilyIsoFlop> families = fit_isoflop(set, options.bootstrap);
   if (options.json)
-    fmt::print("{}\n", nlohmann::json{{"source", set.source},
-                                      {"n_is", set.n_name},
-                                      {"c_is", set.c_name},
-                                      {"confidence", options.bootstrap.confidence},
-                                      {"notices", set.notices},
-                                      {"families", list_to_json(families)}}
-                           .dump(2));
+    fmt::print("{}\n", isoflop_json(set, families, options.bootstrap).dump(2));
   else
     fmt::print("{}", isoflop_text(set, families, options.bootstrap.confidence));
   const bool any = std::any_of(families.begin(), families.end(), [](const FamilyIsoFlop& family) {
@@ -49,6 +55,7 @@ void add_isoflop_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("isoflop", "Fit a parabola in ln N to every budget, and N*(C) through their minima");
   add_input_options(*command, options->input);
+  add_selection_options(*command, options->selection);
   add_bootstrap_options(*command, options->bootstrap);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(

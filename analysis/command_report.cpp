@@ -46,9 +46,7 @@ void add_report_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("report", "Write one self-contained HTML page, its JSON twin and the points");
   add_input_options(*command, options->input);
   add_bootstrap_options(*command, options->fit.bootstrap);
-  command->add_option("--delta", options->fit.delta, "Huber threshold in log loss")
-      ->check(CLI::Range(1e-9, 10.0))
-      ->capture_default_str();
+  add_loss_options(*command, options->fit.loss);
   command->add_option("--out", options->out, "Directory to write to (else STORE/reports/STUDY; ./report for a CSV)");
   command->add_flag("--json", options->json, "Print the JSON twin");
   command->footer("Example: analyze report my-study --out report");

@@ -1,6 +1,7 @@
 #include "analysis/input_options.h"
 
 #include <cstdint>
+#include <map>
 
 #include <CLI/CLI.hpp>
 
@@ -25,6 +26,17 @@ void add_input_options(CLI::App& command, InputOptions& options) {
       ->capture_default_str();
 }
 
+void add_loss_options(CLI::App& command, FitLoss& loss) {
+  static const std::map<std::string, FitLoss::Kind> kKinds = {{"huber", FitLoss::Kind::huber},
+                                                              {"l2", FitLoss::Kind::l2}};
+  command.add_option("--loss", loss.kind, "huber: of log losses; l2: squares of losses")
+      ->transform(CLI::CheckedTransformer(kKinds))
+      ->default_str("huber");
+  command.add_option("--delta", loss.delta, "Huber threshold in log loss")
+      ->check(CLI::Range(1e-9, 10.0))
+      ->capture_default_str();
+}
+
 void add_bootstrap_options(CLI::App& command, BootstrapOptions& options) {
   command.add_option("--bootstrap", options.resamples, "Resamples behind the intervals; 0 leaves them out")
       ->check(CLI::Range(0, 1000000))
@@ -32,6 +44,19 @@ void add_bootstrap_options(CLI::App& command, BootstrapOptions& options) {
   command.add_option("--seed", options.seed, "Seed of the resampling")->capture_default_str();
   command.add_option("--confidence", options.confidence, "Of the two-sided intervals")
       ->check(CLI::Range(0.5, 0.999))
+      ->capture_default_str();
+}
+
+void add_selection_options(CLI::App& command, Selection& selection) {
+  command.add_option("--where", selection.where, "Points that fulfil this alone: 'n >= 1e6 and loss < 4'")
+      ->type_name("EXPR");
+  command.add_option("--max-flops", selection.max_flops, "Points of at most so many FLOPs")
+      ->check(CLI::PositiveNumber)
+      ->type_name("C")
+      ->default_str("all");
+  command.add_option("--drop-highest", selection.drop_highest, "Leave out so many of the largest losses left")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("K")
       ->capture_default_str();
 }
 
@@ -45,10 +70,13 @@ static void check_source(const InputOptions& options) {
         Problem{.what = "--columns belongs to --csv FILE", .remedy = "leave it out, a study names its columns"});
 }
 
-PointSet load_points(const InputOptions& options) {
+PointSet load_points(const InputOptions& options, const Selection& selection) {
   check_source(options);
-  if (!options.csv.empty()) return points_from_csv(options.csv, parse_columns(options.columns));
-  return points_from_study(spec::store_directory(options.store), options.study, options.conventions);
+  const ColumnMap columns = parse_columns(options.columns);
+  PointSet set = options.csv.empty()
+                     ? points_from_study(spec::store_directory(options.store), options.study, options.conventions)
+                     : points_from_csv(options.csv, columns);
+  return selected(std::move(set), selection, columns);
 }
 
 Dataset load_dataset(const InputOptions& options) {

@@ -3,7 +3,9 @@
 #include <string>
 
 #include "analysis/bootstrap.h"
+#include "analysis/chinchilla.h"
 #include "analysis/dataset.h"
+#include "analysis/selection.h"
 
 namespace CLI {
 class App;
@@ -21,10 +23,14 @@ struct InputOptions {
 };
 
 void add_input_options(CLI::App& command, InputOptions& options);
+/// --loss, --delta.
+void add_loss_options(CLI::App& command, FitLoss& loss);
 void add_bootstrap_options(CLI::App& command, BootstrapOptions& options);
 
-/// Throws ConfigError when neither or both sources are named, or the source is bad.
-PointSet load_points(const InputOptions& options);
+void add_selection_options(CLI::App& command, Selection& selection);
+
+/// Throws ConfigError when neither or both sources are named, the source is bad, or nothing is selected.
+PointSet load_points(const InputOptions& options, const Selection& selection = {});
 Dataset load_dataset(const InputOptions& options);
 
 /// STORE/reports/STUDY.

@@ -157,8 +157,12 @@ void add_intervals(FamilyIsoFlop& family, size_t index, const CostCurve& cost, c
     curve.loss_interval = percentile_interval(replicates.loss[i], options.confidence);
     curve.loss_replicates = std::move(replicates.loss[i]);
   }
-  family.size_law.exponent_interval = percentile_interval(std::move(replicates.size_exponent), options.confidence);
-  family.token_law.exponent_interval = percentile_interval(std::move(replicates.token_exponent), options.confidence);
+  const auto set_intervals = [&](PowerLaw& law, const std::vector<double>& exponents) {
+    law.exponent_interval = percentile_interval(exponents, options.confidence);
+    law.exponent_ci95 = percentile_interval(exponents, 0.95);
+  };
+  set_intervals(family.size_law, replicates.size_exponent);
+  set_intervals(family.token_law, replicates.token_exponent);
 }
 
 }  // namespace

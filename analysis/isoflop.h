@@ -40,7 +40,7 @@ struct IsoFlopCurve {
 struct PowerLaw {
   bool known = false;  // two interior minima at least
   double exponent = kMissing, log_factor = kMissing;
-  Interval exponent_interval = {};
+  Interval exponent_interval = {}, exponent_ci95 = {};  // at the confidence asked for; at 95 %
   size_t budgets = 0;
   double at(double flops) const;
 };

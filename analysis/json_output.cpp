@@ -35,50 +35,61 @@ json to_json(const PointSet& set) {
       {"source", set.source}, {"n_is", set.n_name}, {"c_is", set.c_name}, {"notices", set.notices}, {"points", points}};
 }
 
-static json parameters_of(const FamilyFit& fit) {
-  const auto value = [](double number, const Interval& interval) {
-    return json{{"value", number_or_null(number)}, {"interval", to_json(interval)}};
-  };
-  return {{"E", value(fit.law.e, fit.e)},
-          {"A", value(fit.law.a, fit.a)},
-          {"B", value(fit.law.b, fit.b)},
-          {"alpha", value(fit.law.alpha, fit.alpha)},
-          {"beta", value(fit.law.beta, fit.beta)},
-          {"a", value(fit.law.size_exponent(), fit.size_exponent)},
-          {"b", value(fit.law.token_exponent(), fit.token_exponent)}};
+static json pair_of(const Interval& interval) {
+  if (!interval.known()) return nullptr;
+  return json::array({number_or_null(interval.low), number_or_null(interval.high)});
+}
+
+static json by_name(const LawIntervals& intervals) {
+  json out;
+  for (size_t i = 0; i < intervals.size(); ++i) out[kLawNames[i]] = pair_of(intervals[i]);
+  return out;
+}
+
+static json to_json(const std::vector<Allocation>& allocations) {
+  json list = json::array();
+  for (const Allocation& at : allocations)
+    list.push_back({{"budget", at.budget},
+                    {"n", number_or_null(at.n)},
+                    {"n_interval", to_json(at.n_interval)},
+                    {"d", number_or_null(at.d)},
+                    {"d_interval", to_json(at.d_interval)},
+                    {"loss", number_or_null(at.loss)},
+                    {"loss_interval", to_json(at.loss_interval)},
+                    {"log10_extrapolation", at.extrapolation}});
+  return list;
+}
+
+// What was found, for whoever judges it: also of a fit that is not usable.
+static void add_numbers(json& out, const FamilyFit& fit) {
+  const LawNumbers values = fit.law.numbers();
+  for (size_t i = 0; i < values.size(); ++i) {
+    out[kLawNames[i]] = number_or_null(values[i]);
+    out["se"][kLawNames[i]] = fit.covariance.known ? number_or_null(fit.covariance.standard_error[i]) : json(nullptr);
+  }
+  out["ci"] = by_name(fit.ci);
+  out["ci80"] = by_name(fit.ci80);
+  out["ci95"] = by_name(fit.ci95);
+  out["correlation"] = nullptr;
+  if (fit.covariance.known)
+    out["correlation"] = {{"names", {"E", "A", "B", "alpha", "beta"}}, {"matrix", fit.covariance.correlation}};
+  out["objective"] = number_or_null(fit.card.objective);
+  out["gradient_norm"] = number_or_null(fit.card.gradient_norm);
+  out["condition"] = number_or_null(fit.card.condition);
+  out["starts"] = fit.card.starts;
+  out["starts_at_best"] = fit.card.starts_at_best;
+  out["residual_rms"] = number_or_null(fit.card.residual_rms);
+  out["resamples"] = fit.card.resamples;
+  out["resamples_left_out"] = fit.card.resamples_left_out;
+  out["bounds_hit"] = fit.card.bounds_hit;
+  out["compute_optimal"] = to_json(fit.allocations);
 }
 
 json to_json(const FamilyFit& fit) {
-  json out = {{"family", fit.family},
-              {"points", fit.points},
-              {"clusters", fit.clusters},
-              {"sizes", fit.sizes},
-              {"token_counts", fit.token_counts},
-              {"usable", fit.usable},
-              {"reasons", fit.reasons},
-              {"warnings", fit.warnings}};
-  if (fit.card.starts > 0)
-    out["card"] = {{"starts", fit.card.starts},
-                   {"starts_within_1e-6_of_best", fit.card.starts_at_best},
-                   {"objective", number_or_null(fit.card.objective)},
-                   {"gradient_norm", number_or_null(fit.card.gradient_norm)},
-                   {"condition_number", number_or_null(fit.card.condition)},
-                   {"residual_rms_of_log_loss", number_or_null(fit.card.residual_rms)},
-                   {"resamples", fit.card.resamples},
-                   {"resamples_left_out", fit.card.resamples_left_out},
-                   {"bounds_hit", fit.card.bounds_hit}};
-  if (!fit.usable) return out;
-  out["parameters"] = parameters_of(fit);
-  out["compute_optimal"] = json::array();
-  for (const Allocation& at : fit.allocations)
-    out["compute_optimal"].push_back({{"budget", at.budget},
-                                      {"n", number_or_null(at.n)},
-                                      {"n_interval", to_json(at.n_interval)},
-                                      {"d", number_or_null(at.d)},
-                                      {"d_interval", to_json(at.d_interval)},
-                                      {"loss", number_or_null(at.loss)},
-                                      {"loss_interval", to_json(at.loss_interval)},
-                                      {"log10_extrapolation", at.extrapolation}});
+  json out = {{"family", fit.family},     {"form", "chinchilla"},   {"n_points", fit.points},
+              {"clusters", fit.clusters}, {"sizes", fit.sizes},     {"token_counts", fit.token_counts},
+              {"usable", fit.usable},     {"reasons", fit.reasons}, {"warnings", fit.warnings}};
+  if (fit.card.starts > 0) add_numbers(out, fit);
   return out;
 }
 
@@ -97,31 +108,39 @@ static json to_json(const IsoFlopCurve& curve) {
                       {"loss", p.loss},
                       {"residual", curve.fitted ? number_or_null(p.loss - curve.parabola.at(p.n)) : json(nullptr)},
                       {"run", p.run}});
-  json out = {{"budget", curve.budget}, {"fitted", curve.fitted}, {"points", points}, {"warnings", curve.warnings}};
+  json out = {{"flops", curve.budget},
+              {"fitted", curve.fitted},
+              {"interior", curve.interior},
+              {"n_opt", number_or_null(curve.n)},
+              {"d_opt", number_or_null(curve.d)},
+              {"loss_opt", number_or_null(curve.loss)},
+              {"points", points},
+              {"warnings", curve.warnings}};
   if (!curve.fitted) return out;
   out["parabola"] = {{"c0", curve.parabola.c0},
                      {"c1", curve.parabola.c1},
                      {"c2", curve.parabola.c2},
                      {"center_ln_n", curve.parabola.center}};
   out["opens_upwards"] = curve.opens_upwards;
-  out["interior_minimum"] = curve.interior;
   out["sizes_below"] = curve.sizes_below;
   out["sizes_above"] = curve.sizes_above;
-  out["n"] = number_or_null(curve.n);
   out["n_interval"] = to_json(curve.n_interval);
   out["n_within_0.1_percent_of_loss"] = to_json(curve.plateau);
-  out["d"] = number_or_null(curve.d);
   out["d_interval"] = to_json(curve.d_interval);
-  out["loss"] = number_or_null(curve.loss);
   out["loss_interval"] = to_json(curve.loss_interval);
   return out;
 }
 
+static json exponent(const PowerLaw& law) { return law.known ? number_or_null(law.exponent) : json(nullptr); }
+
 json to_json(const FamilyIsoFlop& family) {
-  json curves = json::array();
-  for (const IsoFlopCurve& curve : family.curves) curves.push_back(to_json(curve));
+  json budgets = json::array();
+  for (const IsoFlopCurve& curve : family.curves) budgets.push_back(to_json(curve));
   return {{"family", family.family},
-          {"curves", curves},
+          {"a", exponent(family.size_law)},
+          {"b", exponent(family.token_law)},
+          {"ci95", {{"a", pair_of(family.size_law.exponent_ci95)}, {"b", pair_of(family.token_law.exponent_ci95)}}},
+          {"budgets", budgets},
           {"noise", number_or_null(family.noise)},
           {"irregular", family.irregular},
           {"degrees_of_freedom", family.degrees_of_freedom},
@@ -138,5 +157,13 @@ json list_to_json(const std::vector<T>& items) {
 }
 template json list_to_json(const std::vector<FamilyFit>& items);
 template json list_to_json(const std::vector<FamilyIsoFlop>& items);
+
+template <class T>
+void add_families(json& out, const PointSet& set, const std::vector<T>& items) {
+  if (!set.has_families) return out.update(to_json(items.front()));
+  for (const T& item : items) out["families"][item.family] = to_json(item);
+}
+template void add_families(json& out, const PointSet& set, const std::vector<FamilyFit>& items);
+template void add_families(json& out, const PointSet& set, const std::vector<FamilyIsoFlop>& items);
 
 }  // namespace hyscale::analysis

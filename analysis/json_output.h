@@ -19,4 +19,8 @@ nlohmann::json number_or_null(double value);
 template <class T>
 nlohmann::json list_to_json(const std::vector<T>& items);
 
+/// The families' objects by name under "families"; the only one's fields in `out` itself where no column names them.
+template <class T>
+void add_families(nlohmann::json& out, const PointSet& set, const std::vector<T>& items);
+
 }  // namespace hyscale::analysis

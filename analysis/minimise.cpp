@@ -55,22 +55,27 @@ Matrix hessian_of(const ChinchillaObjective& objective, const Theta& theta) {
 
 }  // namespace
 
-Minimum minimise(const ChinchillaObjective& objective, const Theta& start) {
+Minimum polish(const ChinchillaObjective& objective, const Theta& start) {
   constexpr int kNewtonSteps = 60;
-  Minimum best{.theta = bfgs(objective, start)};
+  constexpr double kNoGain = 1e-16;  // of the value: below its rounding
+  Minimum best{.theta = start};
   Theta gradient{};
   best.value = objective.value_and_gradient(best.theta, gradient);
+  Matrix curvature = hessian_of(objective, best.theta);
   double damping = 1e-6;  // relative to the diagonal
   for (int step = 0; step < kNewtonSteps && damping < 1e8; ++step) {
-    Matrix matrix = hessian_of(objective, best.theta);
+    Matrix matrix = curvature;
     const double scale = std::max(matrix.diagonal().cwiseAbs().maxCoeff(), 1e-12);
     for (int i = 0; i < 5; ++i) matrix(i, i) += damping * std::max(std::abs(matrix(i, i)), 1e-9 * scale);
-    const Vector move = matrix.ldlt().solve(-Eigen::Map<const Vector>(gradient.data()));
+    const Eigen::Map<const Vector> downhill(gradient.data());
+    const Vector move = matrix.ldlt().solve(-downhill);
+    if (std::abs(downhill.dot(move)) <= kNoGain * best.value) break;
     Theta trial = best.theta, slope{};
     for (size_t i = 0; i < 5; ++i) trial[i] += move(static_cast<int>(i));
     const double value = objective.value_and_gradient(trial, slope);
     if (value < best.value) {
       best.theta = trial, best.value = value, gradient = slope;
+      curvature = hessian_of(objective, best.theta);
       damping = std::max(damping / 10, 1e-14);
     } else {
       damping *= 10;
@@ -78,6 +83,10 @@ Minimum minimise(const ChinchillaObjective& objective, const Theta& start) {
   }
   for (const double component : gradient) best.gradient_norm = std::max(best.gradient_norm, std::abs(component));
   return best;
+}
+
+Minimum minimise(const ChinchillaObjective& objective, const Theta& start) {
+  return polish(objective, bfgs(objective, start));
 }
 
 double condition_number(const ChinchillaObjective& objective, const Theta& theta) {

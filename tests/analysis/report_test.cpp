@@ -109,8 +109,8 @@ TEST(Report, HasATwinWithTheSameNumbers) {
   const auto twin = nlohmann::json::parse(report_json(analysis, "now"));
   EXPECT_EQ(twin["format"], "hyscale.report/1");
   EXPECT_EQ(twin["runs"].size(), 21u);
-  EXPECT_EQ(twin["isoflop"][0]["curves"][1]["n"].get<double>(), analysis.isoflop[0].curves[1].n);
-  EXPECT_EQ(twin["fits"][0]["parameters"]["alpha"]["value"].get<double>(), analysis.fits[0].law.alpha);
+  EXPECT_EQ(twin["isoflop"][0]["budgets"][1]["n_opt"].get<double>(), analysis.isoflop[0].curves[1].n);
+  EXPECT_EQ(twin["fits"][0]["alpha"].get<double>(), analysis.fits[0].law.alpha);
   EXPECT_EQ(twin["headline"][0]["ranking"][0]["family"], "transformer");
 }
 
