@@ -32,38 +32,62 @@ void write_json(const std::string& path, const json& content) { write_file_atomi
 
 }  // namespace
 
-void write_command(const JobFiles& files, const JobCommand& command) {
-  write_json(
-      files.command(),
-      {{"argv", command.argv}, {"working_directory", command.working_directory}, {"stop_signal", command.stop_signal}});
+void write_command(const JobFiles& files, const Job& job) {
+  json j{{"argv", job.argv}, {"working_directory", job.working_directory}, {"stop_signal", job.stop_signal}};
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) j[name] = value;
+  };
+  add("needs", job.needs), add("begun", job.begun), add("resume", job.resume), add("progress", job.progress);
+  replace_file(files.command(), j.dump(1) + "\n");
 }
 
-JobCommand read_command(const JobFiles& files) {
-  return read_json(files.command(), [](const json& j) {
-    return JobCommand{j.at("argv").get<std::vector<std::string>>(), j.at("working_directory").get<std::string>(),
-                      j.at("stop_signal").get<int>()};
+Job read_command(const JobFiles& files) {
+  return read_json(files.command(), [&](const json& j) {
+    const auto text = [&](const char* name) { return j.value(name, std::string()); };
+    return Job{.directory = files.directory,
+               .argv = j.at("argv").get<std::vector<std::string>>(),
+               .working_directory = j.at("working_directory").get<std::string>(),
+               .stop_signal = j.at("stop_signal").get<int>(),
+               .needs = text("needs"),
+               .begun = text("begun"),
+               .resume = text("resume"),
+               .progress = text("progress")};
   });
 }
 
-void write_processes(const JobFiles& files, const JobProcesses& processes) {
-  write_json(files.started(), {{"keeper", to_json(processes.keeper)}, {"worker", to_json(processes.worker)}});
+void write_processes(const JobFiles& files, const JobProcesses& p) {
+  json j{{"keeper", to_json(p.keeper)}, {"worker", to_json(p.worker)}, {"host", p.host}, {"launch", p.launch}};
+  if (!p.slurm_job.empty()) j["slurm_job"] = p.slurm_job;
+  write_json(files.started(), j);
 }
 
 void write_end(const JobFiles& files, const JobEnd& end) {
-  write_json(files.ended(), {{"exit_code", end.exit_code}, {"signal", end.signal}});
+  json j{{"exit_code", end.exit_code}, {"signal", end.signal}};
+  if (end.cause == EndCause::not_begun) j["not_begun"] = true;
+  if (end.requeued) j["requeued"] = true;
+  if (end.launch > 1) j["launch"] = end.launch;
+  write_json(files.ended(), j);
 }
 
 std::optional<JobProcesses> read_processes(const JobFiles& files) {
   if (!std::filesystem::exists(files.started())) return std::nullopt;
   return read_json(files.started(), [](const json& j) {
-    return JobProcesses{process_from(j.at("keeper")), process_from(j.at("worker"))};
+    return JobProcesses{.keeper = process_from(j.at("keeper")),
+                        .worker = process_from(j.at("worker")),
+                        .host = j.value("host", ""),
+                        .slurm_job = j.value("slurm_job", ""),
+                        .launch = j.value("launch", 1)};
   });
 }
 
 std::optional<JobEnd> read_end(const JobFiles& files) {
   if (!std::filesystem::exists(files.ended())) return std::nullopt;
   return read_json(files.ended(), [](const json& j) {
-    return JobEnd{j.at("exit_code").get<int>(), j.at("signal").get<int>()};
+    return JobEnd{.exit_code = j.at("exit_code").get<int>(),
+                  .signal = j.at("signal").get<int>(),
+                  .cause = j.value("not_begun", false) ? EndCause::not_begun : EndCause::own_exit,
+                  .requeued = j.value("requeued", false),
+                  .launch = j.value("launch", 1)};
   });
 }
 

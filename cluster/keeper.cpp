@@ -25,14 +25,14 @@ JobEnd wait_for(pid_t worker) {
 
 JobEnd run_worker(const JobFiles& files) {
   try {
-    const JobCommand command = read_command(files);
+    const Job command = read_command(files);
     if (!command.working_directory.empty() && ::chdir(command.working_directory.c_str()) != 0)
       throw IoError({.what = "cannot enter " + command.working_directory});
     // The worker inherits descriptor 3, and with it the lock: should the keeper be killed, the job still counts as
     // running until the worker is gone too.
     const pid_t worker = spawn(command.argv, {});
     const auto identity = find_process(worker).value_or(ProcessIdentity{worker, 0});
-    write_processes(files, {.keeper = this_process(), .worker = identity});
+    write_processes(files, {.keeper = this_process(), .worker = identity, .host = host_name()});
     return wait_for(worker);
   } catch (const Error& error) {
     std::fprintf(stderr, "study: %s\n", error.what());

@@ -1,53 +1,24 @@
 #include "cluster/local.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
-#include <cstring>
-#include <fcntl.h>
 #include <filesystem>
-#include <fmt/format.h>
 #include <poll.h>
 #include <stdexcept>
-#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
 
 #include "cluster/job_files.h"
+#include "cluster/lock.h"
 #include "cluster/spawn.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 
 namespace hyscale::cluster {
 
-/// A descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 namespace {
-
-Descriptor take_lock(const JobFiles& files) {
-  Descriptor lock(::open(files.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  // Somebody who polls holds it for an instant, hence the waiting form.
-  if (lock.get() < 0 || ::flock(lock.get(), LOCK_EX) != 0)
-    throw IoError({.what = fmt::format("cannot lock {}: {}", files.lock(), std::strerror(errno))});
-  return lock;
-}
-
-bool is_locked(const JobFiles& files) { return !FileLock(files.lock(), FileLock::Wait::no).held(); }
 
 Descriptor open_process(const ProcessIdentity& process) {
   Descriptor fd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(process.pid), 0)));
@@ -64,18 +35,20 @@ LocalBackend::~LocalBackend() { reap(); }
 JobHandle LocalBackend::reserve(const Job& job) {
   reserved_.reset();
   make_writable_directory(job.directory);
-  reserved_ = std::make_unique<Descriptor>(take_lock({job.directory}));
+  reserved_ = std::make_unique<Descriptor>(take_lock(JobFiles{job.directory}.lock()));
   return {.backend = name(), .host = host_name(), .id = job.directory};
 }
 
-void LocalBackend::launch(const Job& job, const JobHandle& handle) {
-  const JobFiles files{handle.id};
+std::vector<JobHandle> LocalBackend::launch(const std::vector<Reservation>& jobs) {
   const auto lock = std::move(reserved_);
-  if (!lock) throw std::logic_error("a job is launched that was not reserved");
-  write_command(files, {.argv = job.argv, .working_directory = job.working_directory, .stop_signal = job.stop_signal});
+  if (!lock || jobs.size() != 1) throw std::logic_error("a job is launched that was not reserved");
+  const auto& [job, handle] = jobs.front();
+  const JobFiles files{handle.id};
+  write_command(files, job);
   std::vector<std::string> argv = keeper_;
   argv.push_back(files.directory);
   children_.push_back(spawn(argv, {.output = files.output(), .new_session = true, .lock_descriptor = lock->get()}));
+  return {};
 }
 
 JobStatus LocalBackend::poll(const JobHandle& handle) {
@@ -85,14 +58,18 @@ JobStatus LocalBackend::poll(const JobHandle& handle) {
   if (!std::filesystem::exists(files.directory)) return {.state = JobState::gone};
   auto end = read_end(files);
   if (!end) {
-    if (is_locked(files)) return {.state = JobState::running};
+    if (is_locked(files.lock())) return {.state = JobState::running};
     end = read_end(files);  // it may have ended between the two looks
   }
   if (!end) return {.state = JobState::gone};
   return {.state = JobState::ended, .exit_code = end->exit_code, .signal = end->signal};
 }
 
-void LocalBackend::cancel(const JobHandle& handle, Cancel how) {
+void LocalBackend::cancel(const std::vector<JobHandle>& jobs, Cancel how) {
+  for (const JobHandle& job : jobs) cancel_one(job, how);
+}
+
+void LocalBackend::cancel_one(const JobHandle& handle, Cancel how) {
   if (handle.host != host_name() || poll(handle).state != JobState::running) return;
   const auto processes = read_processes({handle.id});
   // The group keeps the keeper's number reserved while any of its members lives.

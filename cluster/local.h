@@ -23,12 +23,13 @@ class LocalBackend : public Backend {
 
   std::string name() const override { return "local"; }
   JobHandle reserve(const Job& job) override;
-  void launch(const Job& job, const JobHandle& handle) override;
+  std::vector<JobHandle> launch(const std::vector<Reservation>& jobs) override;
   JobStatus poll(const JobHandle& handle) override;
-  void cancel(const JobHandle& handle, Cancel how) override;
+  void cancel(const std::vector<JobHandle>& jobs, Cancel how) override;
   void wait(const std::vector<JobHandle>& jobs, double seconds) override;
 
  private:
+  void cancel_one(const JobHandle& handle, Cancel how);
   void reap();
 
   std::vector<std::string> keeper_;

@@ -37,6 +37,10 @@ void redirect(Actions& actions, const SpawnOptions& options) {
                                      O_WRONLY | O_CREAT | O_APPEND, 0644);
     posix_spawn_file_actions_adddup2(&actions.value, STDOUT_FILENO, STDERR_FILENO);
   }
+  if (options.output_descriptor >= 0)
+    posix_spawn_file_actions_adddup2(&actions.value, options.output_descriptor, STDOUT_FILENO);
+  if (options.error_descriptor >= 0)
+    posix_spawn_file_actions_adddup2(&actions.value, options.error_descriptor, STDERR_FILENO);
   if (options.lock_descriptor >= 0)
     posix_spawn_file_actions_adddup2(&actions.value, options.lock_descriptor, kLockDescriptor);
 }

@@ -9,7 +9,8 @@ namespace hyscale::cluster {
 struct SpawnOptions {
   std::string output = {};  // file that takes standard output and error, appended to; "": inherited
   bool new_session = false;
-  int lock_descriptor = -1;  // handed to the child as kLockDescriptor; -1: none
+  int lock_descriptor = -1;                           // handed to the child as kLockDescriptor; -1: none
+  int output_descriptor = -1, error_descriptor = -1;  // take standard output and error; -1: as `output` says
 };
 
 /// Starts a program with default signal handling, standard input empty and no descriptors but those above.

@@ -1,13 +1,14 @@
 #include <fmt/format.h>
+#include <map>
 #include <memory>
 
-#include "cluster/local.h"
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/process.h"
 #include "scheduler/background.h"
 #include "scheduler/commands.h"
+#include "scheduler/drive.h"
 #include "scheduler/driver.h"
 #include "scheduler/find_run.h"
 #include "scheduler/rebuild.h"
@@ -52,16 +53,18 @@ int count_active(const storage::Database& database, const std::vector<storage::R
   return active;
 }
 
-void stop_jobs(const storage::Database& database, const std::vector<storage::RunRow>& runs,
+void stop_jobs(const storage::Database& database, const std::string& study, const std::vector<storage::RunRow>& runs,
                cluster::Backend::Cancel how) {
-  cluster::LocalBackend backend({program_path(), "keep"});
   const StoreRunFiles files(database.store());
+  std::map<std::string, std::vector<cluster::JobHandle>> jobs;  // by back end
   for (const storage::RunRow& run : runs) {
     const auto now = database.run(run.run_id);
     if (!is_active(state_of(*now))) continue;
     files.ask_to_stop(run.run_id, now->attempts);
-    backend.cancel(job_of(*now), how);
+    jobs[now->backend].push_back(job_of(*now));
   }
+  const Settings settings = settings_of(database, study);
+  for (const auto& [backend, its] : jobs) backend_for(backend, database.store(), study, settings)->cancel(its, how);
 }
 
 /// The driver takes in how the jobs ended; this only waits for it. False: some are still there after `seconds`.
@@ -98,11 +101,11 @@ int cancel(const Study& study, const ControlArguments& arguments) {
   const int cancelled = apply_to(database, runs, Event::Kind::cancel);
   const int active = count_active(database, runs);
   if (active > 0) log::info(fmt::format("asking {} running runs to stop at their next step", active));
-  stop_jobs(database, runs, cluster::Backend::Cancel::ask);
+  stop_jobs(database, arguments.study, runs, cluster::Backend::Cancel::ask);
   if (!wait_for_end(database, arguments, runs, arguments.grace)) {
     log::warn(fmt::format("{} runs have not stopped in {:.0f} s: killing them", count_active(database, runs),
                           arguments.grace));
-    stop_jobs(database, runs, cluster::Backend::Cancel::kill);
+    stop_jobs(database, arguments.study, runs, cluster::Backend::Cancel::kill);
     wait_for_end(database, arguments, runs, 10);
   }
   tell_of_sharing(database, arguments.study, runs);
@@ -123,7 +126,7 @@ void add_trunks(const storage::Database& database, const std::string& study, std
 void adopt(storage::Database& database, const std::string& study) {
   storage::StudyRow row = *database.study(study);
   Settings settings = settings_from_json(row.settings);
-  if (!settings.host.empty()) return;
+  if (!settings.host.empty() || settings.on == "slurm") return;
   settings.host = host_name();
   row.settings = to_json(settings);
   database.put_study(row);
@@ -143,7 +146,7 @@ int retry(const Study& study, const ControlArguments& arguments) {
   const int again = apply_to(database, runs, Event::Kind::retry);
   adopt(database, arguments.study);
   fmt::print("study {}: {} runs will be tried again\n", arguments.study, again);
-  if (!ensure_driver(database, arguments.study))
+  if (ensure_driver(database, arguments.study) == Driven::no)
     throw ConfigError(
         Problem{.what = "the study was submitted on another host", .remedy = "go there, or submit its spec here"});
   return 0;

@@ -34,7 +34,9 @@ int show_status(const Study& study, const Named& arguments) {
   const Losses losses = arguments.json ? Losses::read : Losses::left_out;
   Standing s = standing(database, files, arguments.study, losses);
   // A driver that was killed is replaced by whoever looks next.
-  if (!s.driver && !s.finished() && ensure_driver(database, arguments.study)) {
+  const Driven driven = s.driver || s.finished() ? Driven::no : ensure_driver(database, arguments.study);
+  if (driven == Driven::here) s = standing(database, files, arguments.study, losses);
+  if (driven == Driven::by_another) {
     for (int i = 0; i < 50 && !s.driver && !s.finished(); ++i) {
       Clock::system().sleep(0.02);
       s = standing(database, files, arguments.study, losses);

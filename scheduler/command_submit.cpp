@@ -3,14 +3,13 @@
 #include <memory>
 #include <thread>
 
-#include "cluster/local.h"
+#include "cluster/slurm.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
-#include "core/base/process.h"
 #include "scheduler/background.h"
 #include "scheduler/commands.h"
-#include "scheduler/driver.h"
+#include "scheduler/drive.h"
 #include "scheduler/planning.h"
 #include "scheduler/registration.h"
 #include "scheduler/watch.h"
@@ -22,17 +21,8 @@ namespace {
 struct SubmitArguments {
   std::string spec, on = "local";
   int slots = 0;
-  bool wait = false;
+  bool wait = false, test_only = false;
 };
-
-void check_backend(const std::string& on) {
-  if (on == "local") return;
-  if (on == "slurm")
-    throw ConfigError(
-        Problem{.what = "--on slurm: the Slurm back end is not built in",
-                .remedy = "--on local runs the study on this machine; inside a Slurm job that is the node you have"});
-  throw ConfigError({.what = "--on " + on + ": there is no such back end", .remedy = "--on local"});
-}
 
 std::string extension_text(const std::string& study, const Extension& e, bool is_new) {
   std::string text = fmt::format("study {}: {} new runs, {} already done", study, e.new_runs, e.done_runs);
@@ -59,47 +49,80 @@ Extension enrol(const std::string& store, Registration registration, const std::
   return e;
 }
 
-int submit(const SubmitArguments& arguments, const std::string& store) {
-  check_backend(arguments.on);
-  find_worker();
-  studies::Plan plan = plan_study(arguments.spec, store);
-  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const Settings settings = resolve(plan.spec.resources, arguments.slots, cores);
-  enrol(store, registration_of(plan, settings), studies::plan_json(plan));
+/// Shows the study until it has ended, and submits what a sweep had to decide first.
+int stay(const SubmitArguments& arguments, studies::Plan plan, const Settings& settings, const std::string& store) {
   const std::string name = plan.spec.name;
-  if (arguments.wait) {
-    int status = watch(store, name);
-    while (status == 0 && !plan.waiting.empty()) {  // what a sweep had to decide first
-      plan = plan_study(arguments.spec, store);
-      enrol(store, registration_of(plan, settings), studies::plan_json(plan));
-      status = watch(store, name);
-    }
-    return status;
+  int status = watch(store, name);
+  while (status == 0 && !plan.waiting.empty()) {
+    plan = plan_study(arguments.spec, store);
+    enrol(store, registration_of(plan, settings), studies::plan_json(plan));
+    status = watch(store, name);
   }
+  return status;
+}
+
+void say_what_waits(const studies::Plan& plan) {
   if (!plan.waiting.empty())
     log::info(
         fmt::format("{} cells wait for a sweep: submit the spec again when its runs are done", plan.waiting.size()));
+}
+
+int submit_here(const SubmitArguments& arguments, const studies::Plan& plan, const std::string& store) {
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const Settings settings = resolve(plan.spec.resources, arguments.slots, cores);
+  enrol(store, registration_of(plan, settings), studies::plan_json(plan));
+  const std::string& name = plan.spec.name;
+  if (arguments.wait) return stay(arguments, plan, settings, store);
+  say_what_waits(plan);
   ensure_driver(storage::Database(store, storage::Database::Mode::read), name);
   log::info(fmt::format("it goes on in the background, {} runs at a time; study status {} shows where it stands",
                         settings.slots, name));
   return 0;
 }
 
-int drive(const std::string& store, const std::string& study) {
-  std::signal(SIGHUP, SIG_IGN);
-  storage::Database database(store, storage::Database::Mode::write);
-  const auto row = database.study(study);
-  if (!row) throw ConfigError({.what = "there is no study " + study});
-  const Settings settings = settings_from_json(row->settings);
-  cluster::LocalBackend backend({program_path(), "keep"});
-  const StoreRunFiles files(store);
-  const std::string worker = find_worker();
-  const MakeJob make_job = [&](const Attempt& attempt) { return worker_job(store, worker, settings, attempt); };
-  Driver driver({.database = database, .backend = backend, .files = files, .make_job = make_job}, study,
-                settings.slots);
-  if (!driver.take_lease()) return 0;  // another one drives it
-  while (driver.round()) driver.wait(1.0);
+/// What Slurm says to a job of each shape that the plan has; nothing is submitted.
+int test_only(cluster::SlurmBackend& slurm, const Registration& registration, const Settings& settings,
+              const std::string& store) {
+  std::vector<cluster::Job> jobs;
+  for (const storage::RunRow& run : registration.runs) {
+    jobs.push_back({.shape = shape_of(settings)});
+    jobs.back().directory = job_directory(store, run.run_id, 1);
+  }
+  for (const std::string& answer : slurm.test_only(jobs)) fmt::print("{}\n", answer);
   return 0;
+}
+
+void say_how_ranks_start(const Settings& settings) {
+  if (settings.resources.ranks <= 1) return;
+  if (settings.slurm.mpi == "mpirun") return log::info("ranks are started by mpirun inside the job: no PMI is needed");
+  log::info("ranks are started by srun: " + cluster::describe_pmi(cluster::run_command));
+}
+
+int submit_to_slurm(const SubmitArguments& arguments, const studies::Plan& plan, const std::string& store) {
+  const Settings settings =
+      resolve_for_slurm(plan.spec.resources, plan.spec.slurm.value_or(studies::SlurmSpec{}), arguments.slots);
+  const std::string& name = plan.spec.name;
+  cluster::SlurmBackend slurm(slurm_options(store, name, settings));
+  say_how_ranks_start(settings);
+  const Registration registration = registration_of(plan, settings);
+  if (arguments.test_only) return test_only(slurm, registration, settings, store);
+  enrol(store, registration, studies::plan_json(plan));
+  if (!reconcile(store, name)) log::info("another command looks after the study at this moment and submits it");
+  if (arguments.wait) return stay(arguments, plan, settings, store);
+  say_what_waits(plan);
+  log::info(fmt::format("Slurm has it; study status {} shows where it stands and carries on, on any login node", name));
+  return 0;
+}
+
+int submit(const SubmitArguments& arguments, const std::string& store) {
+  if (arguments.on != "local" && arguments.on != "slurm")
+    throw ConfigError(
+        {.what = "--on " + arguments.on + ": there is no such back end", .remedy = "--on local or --on slurm"});
+  if (arguments.test_only && arguments.on != "slurm")
+    throw ConfigError(Problem{.what = "--test-only asks Slurm", .remedy = "add --on slurm; study plan asks nobody"});
+  find_worker();
+  const studies::Plan plan = plan_study(arguments.spec, store);
+  return arguments.on == "slurm" ? submit_to_slurm(arguments, plan, store) : submit_here(arguments, plan, store);
 }
 
 }  // namespace
@@ -108,16 +131,18 @@ void add_submit_command(CLI::App& app, Study& study) {
   CLI::App* command = app.add_subcommand("submit", "Train a study; what is trained already is not trained again");
   const auto arguments = std::make_shared<SubmitArguments>();
   command->add_option("SPEC", arguments->spec, "The study's spec, a YAML file")->required();
-  command->add_option("--on", arguments->on, "Where to run: local")->capture_default_str();
+  command->add_option("--on", arguments->on, "Where to run: local, slurm")->capture_default_str();
   command
       ->add_option("--slots", arguments->slots,
-                   "Runs at the same time (default: as the spec says, else cores / threads)")
+                   "Runs at the same time (default: as the spec says, else cores / threads; Slurm: as it sees fit)")
       ->check(CLI::PositiveNumber);
+  command->add_flag("--test-only", arguments->test_only, "Only ask Slurm what it would say to the jobs");
   command->add_flag("--wait", arguments->wait, "Stay and show progress; exit 0 when every run is done, else 1");
   command->footer(
       "A changed spec under the same name adds its new cells and keeps the old ones.\n"
       "Interrupting --wait leaves the study running; study cancel NAME stops it.\n"
-      "Example:\n  study submit quickstart.yaml --slots 2 --wait");
+      "Example:\n  study submit quickstart.yaml --slots 2 --wait\n"
+      "  study submit ladder.yaml --on slurm");
   command->callback(
       [&study, arguments] { study.body = [&study, arguments] { return submit(*arguments, store_path(study)); }; });
 }
@@ -127,7 +152,13 @@ void add_drive_command(CLI::App& app, Study& study) {
   const auto name = std::make_shared<std::string>();
   command->add_option("NAME", *name, "The study")->required();
   command->footer("Example:\n  study drive quickstart");
-  command->callback([&study, name] { study.body = [&study, name] { return drive(store_path(study), *name); }; });
+  command->callback([&study, name] {
+    study.body = [&study, name] {
+      std::signal(SIGHUP, SIG_IGN);
+      drive(store_path(study), *name);
+      return 0;
+    };
+  });
 }
 
 }  // namespace hyscale::scheduler

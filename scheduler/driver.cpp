@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
+#include <utility>
 
+#include "core/base/error.h"
 #include "core/base/exit_code.h"
 #include "core/base/process.h"
 
@@ -14,18 +17,28 @@ using Kind = Event::Kind;
 
 constexpr double kLeaseSeconds = 30;
 constexpr double kHeartbeatSeconds = 5;
-constexpr double kLostAfterSeconds = 900;
 constexpr double kCheckpointLookSeconds = 0.1;  // nothing tells when a trunk comes to a branch point
 
 }  // namespace
 
 Event end_event(const RunRow& run, const cluster::JobStatus& job, const std::optional<storage::RunStatus>& status) {
-  Event event{.kind = Kind::ended, .exit_code = job.exit_code, .signal = job.signal};
+  Event event{.kind = Kind::ended,
+              .exit_code = job.exit_code,
+              .signal = job.signal,
+              .cause = job.cause,
+              .restarts = job.restarts,
+              .message = job.message};
   const bool about_this = status && status->heartbeat >= run.submitted;
-  if (about_this) event.step = status->step, event.message = status->message;
+  if (about_this) event.step = status->step;
+  if (about_this && !status->message.empty()) event.message = status->message;
+  if (job.cause != cluster::EndCause::own_exit) return event;
   // mpirun may end in a status of its own after its ranks have checkpointed.
   if (about_this && status->state == storage::WorkerState::stopped)
-    return {.kind = Kind::ended, .exit_code = status->exit_code, .step = event.step, .message = event.message};
+    return {.kind = Kind::ended,
+            .exit_code = status->exit_code,
+            .restarts = job.restarts,
+            .step = event.step,
+            .message = event.message};
   if (job.state == cluster::JobState::ended) return event;
   // The keeper was killed, so nobody took the exit code down; the worker may have said it itself.
   if (about_this && status->state != storage::WorkerState::running)
@@ -56,8 +69,7 @@ bool Driver::heartbeat() {
 bool Driver::round() {
   if (!heartbeat()) return false;
   read_cells();
-  for (const RunRow& run : tools_.database.runs(study_))
-    if (is_active(state_of(run))) take_in(run);
+  take_in_all();
   start_what_may();
   bool left = true;
   // In one transaction: whoever adds work afterwards sees that nobody drives the study any more.
@@ -75,6 +87,8 @@ void Driver::wait(double seconds) {
   tools_.backend.wait(jobs, branch_waits_ ? std::min(seconds, kCheckpointLookSeconds) : seconds);
 }
 
+void Driver::release() { tools_.database.release_lease(*lease_); }
+
 void Driver::read_cells() {
   wanted_.clear();
   for (const storage::CellRow& cell : tools_.database.cells(study_)) {
@@ -89,13 +103,36 @@ void Driver::read_cells() {
   }
 }
 
-void Driver::take_in(const RunRow& run) {
-  const cluster::JobStatus status = tools_.backend.poll(job_of(run));
+cluster::Backend* Driver::backend_of(const RunRow& run) const {
+  if (run.backend == tools_.backend.name()) return &tools_.backend;
+  return tools_.other != nullptr && run.backend == tools_.other->name() ? tools_.other : nullptr;
+}
+
+void Driver::take_in_all() {
+  std::vector<RunRow> active;
+  std::vector<cluster::JobHandle> jobs, to_stop;
+  for (RunRow& run : tools_.database.runs(study_)) {
+    if (!is_active(state_of(run)) || backend_of(run) == nullptr) continue;
+    jobs.push_back(job_of(run));
+    if (run.cancel_asked && asked_to_stop_.insert(run.job_id).second) to_stop.push_back(jobs.back());
+    active.push_back(std::move(run));
+  }
+  if (!jobs.empty()) tools_.backend.refresh(jobs);
+  for (cluster::Backend* backend : {&tools_.backend, tools_.other})
+    if (backend != nullptr) {
+      auto its = to_stop;
+      std::erase_if(its, [&](const cluster::JobHandle& job) { return job.backend != backend->name(); });
+      if (!its.empty()) backend->cancel(its, cluster::Backend::Cancel::ask);
+    }
+  for (const RunRow& run : active) take_in(run, *backend_of(run));
+}
+
+void Driver::take_in(const RunRow& run, cluster::Backend& backend) {
+  const cluster::JobStatus status = backend.poll(job_of(run));
   if (status.state != cluster::JobState::unknown) out_of_sight_.erase(run.run_id);
   switch (status.state) {
+    case cluster::JobState::queued:
     case cluster::JobState::running:
-      if (run.cancel_asked && asked_to_stop_.insert(run.job_id).second)
-        tools_.backend.cancel(job_of(run), cluster::Backend::Cancel::ask);
       if (run.state == to_string(RunState::submitted))
         if (const auto said = tools_.files.status(run.run_id); said && said->heartbeat >= run.submitted)
           apply(run, {.kind = Kind::started});
@@ -106,7 +143,7 @@ void Driver::take_in(const RunRow& run) {
       break;
     case cluster::JobState::unknown: {
       const double since = out_of_sight_.try_emplace(run.run_id, tools_.clock.unix_seconds()).first->second;
-      if (tools_.clock.unix_seconds() - since > kLostAfterSeconds)
+      if (tools_.clock.unix_seconds() - since > backend.lost_after())
         apply(run, {.kind = Kind::out_of_sight, .message = "job " + run.job_id + " on " + run.job_host});
       break;
     }
@@ -118,7 +155,7 @@ void Driver::take_in_end(const RunRow& run, const cluster::JobStatus& job) {
   Event event = end_event(run, job, status);
   if (event.exit_code != static_cast<int>(ExitCode::diverged)) {
     std::string problem;
-    if (const auto result = tools_.files.result(run.run_id, problem)) return finish(run, *result);
+    if (const auto result = tools_.files.result(run.run_id, problem)) return finish(run, *result, job.restarts);
     if (!problem.empty()) event.message = problem;
   }
   event.can_shrink = tools_.files.micro_batch(run.run_id) != 1;
@@ -133,18 +170,21 @@ void Driver::apply(const RunRow& run, const Event& event) {
     const double time = tools_.clock.unix_seconds();
     if (event.kind == Kind::started) now->started = time;
     if (event.kind == Kind::ended || event.kind == Kind::gone) now->ended = time;
-    if (event.kind == Kind::ended && event.exit_code == static_cast<int>(ExitCode::out_of_memory))
+    const bool starved =
+        event.cause == cluster::EndCause::out_of_memory ||
+        (event.cause == cluster::EndCause::own_exit && event.exit_code == static_cast<int>(ExitCode::out_of_memory));
+    if (event.kind == Kind::ended && starved)
       now->micro_batch = std::max<int64_t>(tools_.files.micro_batch(run.run_id) / 2, 1);
     tools_.database.update_run(*now);
   });
 }
 
-void Driver::finish(const RunRow& run, const storage::RunResult& result) {
+void Driver::finish(const RunRow& run, const storage::RunResult& result, int restarts) {
   const auto status = tools_.files.status(run.run_id);
   tools_.database.transaction([&] {
     auto now = tools_.database.run(run.run_id);
     if (!now || state_of(*now) == RunState::done) return;
-    *now = after(*now, {.kind = Kind::finished});
+    *now = after(*now, {.kind = Kind::finished, .restarts = restarts});
     now->ended = tools_.clock.unix_seconds();
     if (!result.evals.empty()) now->last_step = std::max(now->last_step, result.evals.back().step);
     if (status) now->busy_seconds = status->busy_seconds;
@@ -162,63 +202,110 @@ int Driver::free_slots() const {
 }
 
 void Driver::start_what_may() {
-  int free = free_slots();
+  const bool queue = tools_.backend.has_queue();
+  int free = queue ? std::numeric_limits<int>::max() : free_slots();
   branch_waits_ = false;
+  starting_.clear();
+  std::vector<Starting> batch;
   for (const RunRow& run : tools_.database.runs(study_)) {
     if (state_of(run) != RunState::planned) continue;
-    const auto from = starting_point(run);
-    if (from && free > 0 && launch(run, *from)) --free;
-    branch_waits_ = branch_waits_ || !from;
+    const auto start = starting_point(run);
+    branch_waits_ = branch_waits_ || !start;
+    auto prepared = start && free > 0 ? prepare(run, *start) : std::nullopt;
+    if (!prepared) continue;
+    --free;
+    starting_[run.run_id] = prepared->job.directory;
+    batch.push_back(std::move(*prepared));
+    if (!queue) launch(std::exchange(batch, {}));
   }
+  if (!batch.empty()) launch(std::move(batch));
   branch_waits_ = branch_waits_ && free > 0;
 }
 
-std::optional<std::string> Driver::starting_point(const RunRow& run) {
+std::optional<Driver::Start> Driver::starting_point(const RunRow& run) {
   const Wanted& wanted = wanted_[run.run_id];
-  if (wanted.parent.empty() || tools_.files.has_any_checkpoint(run.run_id)) return "";
-  if (const auto checkpoint = tools_.files.checkpoint(wanted.parent, wanted.branch_step)) return checkpoint;
+  if (wanted.parent.empty() || tools_.files.has_any_checkpoint(run.run_id)) return Start{};
+  if (const auto checkpoint = tools_.files.checkpoint(wanted.parent, wanted.branch_step)) return Start{*checkpoint, ""};
   const auto trunk = tools_.database.run(wanted.parent);
-  if (!trunk || state_of(*trunk) == RunState::done) return "";  // it has left no checkpoint here: train the whole run
+  if (!trunk || state_of(*trunk) == RunState::done) return Start{};  // it left no checkpoint here: train the whole run
   if (is_final(state_of(*trunk)))
     apply(run, {.kind = Kind::trunk_is_final,
                 .trunk = state_of(*trunk),
                 .message = fmt::format("its trunk {} is {} short of step {}", trunk->run_id.substr(0, 12), trunk->state,
                                        wanted.branch_step)});
+  if (!tools_.backend.has_queue()) return std::nullopt;
+  const std::string path = tools_.files.checkpoint_path(wanted.parent, wanted.branch_step);
+  if (const auto found = starting_.find(wanted.parent); found != starting_.end()) return Start{path, found->second};
+  if (is_active(state_of(*trunk)) && trunk->backend == tools_.backend.name()) return Start{path, trunk->job_id};
   return std::nullopt;
 }
 
-bool Driver::launch(const RunRow& run, const std::string& from) {
+std::optional<Driver::Starting> Driver::prepare(const RunRow& run, const Start& start) {
   std::string problem;
   if (const auto result = tools_.files.result(run.run_id, problem)) {
     finish(run, *result);
-    return false;
+    return std::nullopt;
   }
   RunRow next = run;
   // A branch computes with its trunk's micro-batch, so that its bits are those of the stand-alone run.
   if (const auto trunk = tools_.database.run(wanted_[run.run_id].parent); trunk && next.micro_batch == 0)
     next.micro_batch = trunk->micro_batch;
-  const cluster::Job job = tools_.make_job({.run = next,
-                                            .number = run.attempts + 1,
-                                            .from = from,
-                                            .resume = tools_.files.has_begun(run.run_id),
-                                            .checkpoint_at = wanted_[run.run_id].checkpoint_at});
-  const cluster::JobHandle handle = tools_.backend.reserve(job);
-  tools_.files.clear_stop(run.run_id);
-  bool ours = false;
+  cluster::Job job = tools_.make_job({.run = next,
+                                      .number = run.attempts + 1,
+                                      .from = start.from,
+                                      .after = start.after,
+                                      .resume = tools_.files.has_begun(run.run_id),
+                                      .checkpoint_at = wanted_[run.run_id].checkpoint_at});
+  return Starting{std::move(next), std::move(job)};
+}
+
+std::vector<cluster::Reservation> Driver::enter(const std::vector<Starting>& batch) {
+  std::vector<cluster::JobHandle> handles;
+  for (const Starting& s : batch) {
+    handles.push_back(tools_.backend.reserve(s.job));
+    tools_.files.clear_stop(s.run.run_id);
+  }
+  std::vector<cluster::Reservation> ours;
   tools_.database.transaction([&] {
-    auto now = tools_.database.run(run.run_id);
+    ours.clear();
     if (!tools_.database.renew_lease(*lease_, kLeaseSeconds)) return;
-    if (!now || state_of(*now) != RunState::planned || now->attempts != run.attempts) return;
-    *now = after(*now, {.kind = Kind::launched});
-    now->backend = handle.backend, now->job_host = handle.host, now->job_id = handle.id;
-    now->submitted = tools_.clock.unix_seconds();
-    now->started = now->ended = 0;
-    now->micro_batch = next.micro_batch;
-    tools_.database.update_run(*now);
-    ours = true;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const RunRow& run = batch[i].run;
+      auto now = tools_.database.run(run.run_id);
+      if (!now || state_of(*now) != RunState::planned || now->attempts != run.attempts) continue;
+      *now = after(*now, {.kind = Kind::launched});
+      now->backend = handles[i].backend, now->job_host = handles[i].host, now->job_id = handles[i].id;
+      now->submitted = tools_.clock.unix_seconds();
+      now->started = now->ended = 0;
+      now->micro_batch = run.micro_batch;
+      tools_.database.update_run(*now);
+      ours.push_back({batch[i].job, handles[i]});
+    }
   });
-  if (ours) tools_.backend.launch(job, handle);
   return ours;
+}
+
+void Driver::launch(std::vector<Starting> batch) {
+  const auto ours = enter(batch);
+  if (ours.empty()) return;
+  std::vector<cluster::JobHandle> left;
+  try {
+    left = tools_.backend.launch(ours);
+  } catch (const Error&) {
+    for (const cluster::Reservation& r : ours) left.push_back(r.handle);
+    if (tools_.backend.has_queue()) give_back(left);
+    throw;
+  }
+  give_back(left);
+}
+
+void Driver::give_back(const std::vector<cluster::JobHandle>& jobs) {
+  std::set<std::string> ids;
+  for (const cluster::JobHandle& job : jobs) ids.insert(job.id);
+  if (ids.empty()) return;
+  for (const RunRow& run : tools_.database.runs(study_))
+    if (is_active(state_of(run)) && ids.contains(run.job_id))
+      apply(run, {.kind = Kind::ended, .cause = cluster::EndCause::not_begun});
 }
 
 }  // namespace hyscale::scheduler

@@ -20,6 +20,7 @@ struct Attempt {
   const storage::RunRow& run;
   int number = 1;                           // counts from 1 over the run's life
   std::string from;                         // a branch: checkpoint of its trunk; "": from scratch or its own checkpoint
+  std::string after = {};                   // a branch whose checkpoint is not there yet: its trunk's job directory
   bool resume = false;                      // a worker has begun it before
   std::vector<int64_t> checkpoint_at = {};  // a trunk: tokens where branches leave it
 };
@@ -28,10 +29,11 @@ using MakeJob = std::function<cluster::Job(const Attempt&)>;
 /// What a driver works with; all must outlive it.
 struct DriverTools {
   storage::Database& database;
-  cluster::Backend& backend;
+  cluster::Backend& backend;  // launches
   const RunFiles& files;
   MakeJob make_job;
   const Clock& clock = Clock::system();
+  cluster::Backend* other = nullptr;  // looks after jobs that were launched elsewhere, before the study came here
 };
 
 /// Carries one study to its end, round after round: what the back end and the run directories say goes into the
@@ -47,6 +49,8 @@ class Driver {
   bool round();
   /// Until the next event, at the latest after `seconds`.
   void wait(double seconds);
+  /// Gives the lease back before the study has ended: another driver may go on.
+  void release();
 
  private:
   struct Wanted {  // by the study's cells
@@ -54,15 +58,29 @@ class Driver {
     int64_t branch_step = 0;
     std::vector<int64_t> checkpoint_at;
   };
+  struct Start {  // what a run begins with
+    std::string from, after;
+  };
+  struct Starting {
+    storage::RunRow run;  // with the micro-batch that this attempt takes
+    cluster::Job job;
+  };
   void read_cells();
-  void take_in(const storage::RunRow& run);
+  void take_in_all();
+  void take_in(const storage::RunRow& run, cluster::Backend& backend);
   void take_in_end(const storage::RunRow& run, const cluster::JobStatus& status);
-  void finish(const storage::RunRow& run, const storage::RunResult& result);
+  void finish(const storage::RunRow& run, const storage::RunResult& result, int restarts = 0);
   void start_what_may();
-  /// The checkpoint a run starts from ("" for none), or nullopt while it has to wait. May end the run, when its trunk
-  /// has ended short of the branch point.
-  std::optional<std::string> starting_point(const storage::RunRow& run);
-  bool launch(const storage::RunRow& run, const std::string& from);
+  /// The checkpoint a run starts from, if any; nullopt while it has to wait. May end the run, when its trunk has ended
+  /// short of the branch point.
+  std::optional<Start> starting_point(const storage::RunRow& run);
+  /// nullopt: it has turned out to be done.
+  std::optional<Starting> prepare(const storage::RunRow& run, const Start& start);
+  void launch(std::vector<Starting> batch);
+  /// Reserves and writes down; returns those that are still wanted.
+  std::vector<cluster::Reservation> enter(const std::vector<Starting>& batch);
+  void give_back(const std::vector<cluster::JobHandle>& jobs);
+  cluster::Backend* backend_of(const storage::RunRow& run) const;
   /// Applies an event to the run as it now stands, unless it has gone on to another attempt.
   void apply(const storage::RunRow& run, const Event& event);
   bool heartbeat();
@@ -73,10 +91,11 @@ class Driver {
   int slots_;
   std::optional<storage::Lease> lease_;
   double renewed_ = 0;
-  std::map<std::string, Wanted> wanted_;        // by run id
-  std::map<std::string, double> out_of_sight_;  // run id → since when
-  bool branch_waits_ = false;                   // for its trunk, while a slot is free
-  std::set<std::string> asked_to_stop_;         // job ids
+  std::map<std::string, Wanted> wanted_;         // by run id
+  std::map<std::string, double> out_of_sight_;   // run id → since when
+  bool branch_waits_ = false;                    // for its trunk, while a slot is free
+  std::map<std::string, std::string> starting_;  // run id → job directory, of the batch to be launched
+  std::set<std::string> asked_to_stop_;          // job ids
 };
 
 /// How an attempt ended: the job's exit and, where they are about this attempt, the worker's own words.

@@ -47,8 +47,12 @@ std::optional<storage::RunStatus> StoreRunFiles::status(const std::string& run_i
   }
 }
 
+std::string StoreRunFiles::checkpoint_path(const std::string& run_id, int64_t step) const {
+  return fmt::format("{}/step-{:09}.h5", directory(run_id).checkpoints(), step);
+}
+
 std::optional<std::string> StoreRunFiles::checkpoint(const std::string& run_id, int64_t step) const {
-  std::string path = fmt::format("{}/step-{:09}.h5", directory(run_id).checkpoints(), step);
+  std::string path = checkpoint_path(run_id, step);
   if (!fs::exists(path)) return std::nullopt;  // a checkpoint gets its name when it is complete
   return path;
 }

@@ -18,6 +18,8 @@ class RunFiles {
   virtual std::optional<storage::RunStatus> status(const std::string& run_id) const = 0;
   /// Path of the checkpoint after `step` steps, when it is complete.
   virtual std::optional<std::string> checkpoint(const std::string& run_id, int64_t step) const = 0;
+  /// Where that checkpoint is, or will be.
+  virtual std::string checkpoint_path(const std::string& run_id, int64_t step) const = 0;
   /// Whether a worker has begun there: the next one has to resume.
   virtual bool has_begun(const std::string& run_id) const = 0;
   virtual bool has_any_checkpoint(const std::string& run_id) const = 0;
@@ -34,6 +36,7 @@ class StoreRunFiles : public RunFiles {
   std::optional<storage::RunResult> result(const std::string& run_id, std::string& problem) const override;
   std::optional<storage::RunStatus> status(const std::string& run_id) const override;
   std::optional<std::string> checkpoint(const std::string& run_id, int64_t step) const override;
+  std::string checkpoint_path(const std::string& run_id, int64_t step) const override;
   bool has_begun(const std::string& run_id) const override;
   bool has_any_checkpoint(const std::string& run_id) const override;
   int64_t micro_batch(const std::string& run_id) const override;

@@ -48,12 +48,49 @@ void apply_requeue(RunRow& run, bool advanced) {
   become(run, RunState::planned, "checkpointed and stopped by request");
 }
 
+/// What something outside the worker has ended. False: the worker's own exit says more.
+bool apply_outer_cause(RunRow& run, const Event& event, bool advanced) {
+  using cluster::EndCause;
+  const auto cause = [&](const char* text) { return with_message(text, event.message); };
+  switch (event.cause) {
+    case EndCause::own_exit:
+      return false;
+    case EndCause::not_begun:
+      become(run, RunState::planned, cause("its job has not begun"));
+      return true;
+    case EndCause::cancelled_outside:
+      become(run, RunState::cancelled, cause("cancelled from outside"));
+      return true;
+    case EndCause::node_failure:
+      again_or_fail(run, run.node_faults, kNodeFaultRetries, cause("the node failed"));
+      return true;
+    case EndCause::out_of_memory:
+      again_or_fail(run, run.memory_faults, event.can_shrink ? kMemoryRetries : 0, cause("out of memory"));
+      return true;
+    case EndCause::preempted:
+    case EndCause::time_limit:
+      break;
+  }
+  const bool preempted = event.cause == EndCause::preempted;
+  if (advanced) {
+    ++run.requeues;
+    become(run, RunState::planned, cause(preempted ? "preempted" : "stopped at the time limit"));
+  } else if (preempted) {
+    again_or_fail(run, run.node_faults, kNodeFaultRetries, cause("preempted before it advanced a step"));
+  } else {
+    again_or_fail(run, run.own_faults, kOwnFaultRetries, cause("the time limit came before it advanced a step"));
+  }
+  return true;
+}
+
 void apply_end(RunRow& run, const Event& event) {
   const bool advanced = event.step > run.last_step;
   run.last_step = std::max(run.last_step, event.step);
+  run.requeues += event.restarts;
   if (event.signal == 0 && event.exit_code == static_cast<int>(ExitCode::diverged))
     return become(run, RunState::diverged, with_message("the loss is not finite", event.message));
   if (run.cancel_asked) return become(run, RunState::cancelled, "cancelled on request");
+  if (event.kind == Event::Kind::ended && apply_outer_cause(run, event, advanced)) return;
   if (event.kind == Event::Kind::gone)
     return again_or_fail(run, run.node_faults, kNodeFaultRetries, "its processes vanished");
   if (event.signal != 0) return again_or_fail(run, run.own_faults, kOwnFaultRetries, fault_of(event));
@@ -129,6 +166,7 @@ RunRow after(RunRow run, const Event& event) {
       run.state = to_string(RunState::running);
       break;
     case Event::Kind::finished:
+      run.requeues += event.restarts;
       become(run, RunState::done);
       break;
     case Event::Kind::ended:

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/backend.h"
 #include "storage/db/rows.h"
 
 namespace hyscale::scheduler {
@@ -20,8 +21,8 @@ bool is_final(RunState state);
 
 /// How often an attempt may end for each reason before the run counts as failed. Requeues are free while steps advance.
 inline constexpr int kOwnFaultRetries = 1;
-inline constexpr int kNodeFaultRetries = 5;
-inline constexpr int kMemoryRetries = 4;  // each with half the micro-batch
+inline constexpr int kNodeFaultRetries = 5;  // and preempted before it advanced a step
+inline constexpr int kMemoryRetries = 4;     // each with half the micro-batch
 
 /// Something that happened to a run.
 struct Event {
@@ -39,8 +40,10 @@ struct Event {
   Kind kind;
   int exit_code = 0;
   int signal = 0;
-  int64_t step = 0;         // ended, gone: where the worker had come to
-  bool can_shrink = false;  // ended with out of memory: a smaller micro-batch is possible
+  cluster::EndCause cause = cluster::EndCause::own_exit;  // ended
+  int restarts = 0;                                       // ended: times that the batch system started it again
+  int64_t step = 0;                                       // ended, gone: where the worker had come to
+  bool can_shrink = false;                                // ended with out of memory: a smaller micro-batch is possible
   RunState trunk = RunState::failed;
   std::string message = {};  // what the worker said, or which trunk
 };

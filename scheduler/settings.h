@@ -6,15 +6,20 @@
 
 namespace hyscale::scheduler {
 
-/// How the runs of a study are executed here; nothing of it enters a run id. Kept with the study as JSON.
+/// How the runs of a study are executed; nothing of it enters a run id. Kept with the study as JSON.
 struct Settings {
   studies::Resources resources;
-  int slots = 0;     // runs at the same time; at least 1 once resolved
-  std::string host;  // that the study was submitted on: only there may a later command carry on by itself
+  studies::SlurmSpec slurm = {};
+  std::string on = "local";  // local | slurm
+  int slots = 0;             // runs at the same time; at least 1 once resolved
+  std::string host;  // local: that the study was submitted on: only there may a later command carry on by itself
 };
 
 /// Fills slots and threads in: `slots` as given (0: as the spec says, else cores / threads of a run), then threads.
 Settings resolve(studies::Resources resources, int slots, int cores);
+/// The same for Slurm, where the cluster counts the slots; `slots` above 0 replaces the spec's ceiling on runs.
+/// Threads: one a rank unless the spec says otherwise. Throws ConfigError when the spec asks for what Slurm cannot do.
+Settings resolve_for_slurm(studies::Resources resources, studies::SlurmSpec slurm, int slots);
 
 std::string to_json(const Settings& settings);
 Settings settings_from_json(const std::string& text);  // throws DamagedFile

@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "cluster/keeper.h"
+#include "cluster/slurm_task.h"
 #include "core/base/command_line.h"
 #include "core/base/error.h"
 #include "core/base/program.h"
@@ -31,8 +32,10 @@ const ManualNotes kNotes{
                     {"HYSCALE_WORKER", "the hybrid-worker to start; default: the one beside this program"}}};
 
 int study_main(int argc, char** argv) {
-  // The keeper of one job, started by the local back end; kept out of the command line that people see.
+  // The keepers of jobs, started by the back ends; kept out of the command line that people see.
   if (argc == 3 && std::string(argv[1]) == "keep") return cluster::keep_job(argv[2]);
+
+  if (argc == 3 && std::string(argv[1]) == "keep-task") return cluster::keep_task(argv[2]);
 
   CLI::App app("Plans, runs and watches scaling studies");
   app.set_version_flag("--version", version_line("study"));

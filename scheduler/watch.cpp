@@ -5,13 +5,14 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <map>
+#include <utility>
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/process.h"
 #include "scheduler/background.h"
-#include "scheduler/driver.h"
+#include "scheduler/drive.h"
 #include "scheduler/settings.h"
 #include "scheduler/standing.h"
 #include "scheduler/watch_table.h"
@@ -68,21 +69,31 @@ class Restarts {
   void keep_driven(const storage::Database& database, const Standing& s) {
     const double now = Clock::system().steady_seconds();
     if (s.driver || s.finished()) return;
-    if (now - last_ < kSpacing) return;  // the last one needs a moment to take its lease
+    if (now - last_ < spacing_) return;  // the last one needs a moment to take its lease
     last_ = now;
+    if (settings_of(database, s.study).on == "slurm") return reconcile_now_and_then(database, s);
     if (++started_ > kMost)
       throw Error(ExitCode::failed, {{.what = "the study's driver ends before the study does",
                                       .remedy = "read " + driver_log(database.store(), s.study)}});
-    if (!ensure_driver(database, s.study))
+    if (ensure_driver(database, s.study) == Driven::no)
       throw ConfigError({.what = fmt::format("study {} was submitted on another host", s.study),
                          .remedy = "go there, or submit its spec here"});
   }
 
  private:
-  static constexpr double kSpacing = 2;
+  /// Slurm is asked rarely while nothing changes.
+  void reconcile_now_and_then(const storage::Database& database, const Standing& s) {
+    constexpr double kSlower = 1.5, kSlowest = 30;
+    const bool changed = std::exchange(counts_, s.counts) != s.counts;
+    spacing_ = changed ? 1 : std::min(spacing_ * kSlower, kSlowest);
+    try_to_reconcile(database.store(), s.study);
+  }
+
+  static constexpr double kFirst = 2;
   static constexpr int kMost = 20;
-  double last_ = -kSpacing;
+  double spacing_ = kFirst, last_ = -kFirst;
   int started_ = 0;
+  std::map<std::string, int> counts_;
 };
 
 }  // namespace

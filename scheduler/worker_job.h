@@ -3,6 +3,7 @@
 #include <string>
 
 #include "cluster/backend.h"
+#include "cluster/slurm_options.h"
 #include "scheduler/driver.h"
 #include "scheduler/settings.h"
 
@@ -15,6 +16,12 @@ std::string find_worker();
 std::string job_directory(const std::string& store, const std::string& run_id, int attempt);
 /// The file in it that says that a person cancelled the attempt.
 std::string cancel_mark(const std::string& store, const std::string& run_id, int attempt);
+
+/// What each run of the study asks of a machine.
+cluster::JobShape shape_of(const Settings& settings);
+
+/// How the study's jobs are put to Slurm.
+cluster::SlurmOptions slurm_options(const std::string& store, const std::string& study, const Settings& settings);
 
 /// Puts the attempt's run.yaml below STORE/jobs and gives the worker's command line.
 cluster::Job worker_job(const std::string& store, const std::string& worker, const Settings& settings,

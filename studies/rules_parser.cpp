@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cctype>
 #include <fmt/format.h>
 
 #include "studies/gpu_kinds.h"
@@ -127,15 +126,6 @@ Limits parse_limits(const YamlValue& value) {
   return limits;
 }
 
-// Hours, minutes and seconds: "02:00:00".
-static bool is_time_limit(const std::string& text) {
-  if (text.size() < 7 || text.size() > 9) return false;
-  const std::string minutes = text.substr(text.size() - 6), hours = text.substr(0, text.size() - 6);
-  const auto digit = [](unsigned char c) { return std::isdigit(c) != 0; };
-  return std::all_of(hours.begin(), hours.end(), digit) && minutes[0] == ':' && minutes[1] < '6' && digit(minutes[1]) &&
-         digit(minutes[2]) && minutes[3] == ':' && minutes[4] < '6' && digit(minutes[4]) && digit(minutes[5]);
-}
-
 // "64GiB", "80GB"; a bare number is bytes.
 static double parse_bytes(YamlMap& map, const std::string& key) {
   static const std::vector<std::pair<std::string, double>> kUnits{
@@ -181,24 +171,6 @@ Resources parse_resources(const YamlValue& value) {
                    "set resources.ranks to a multiple of it", "ranks = dp × tp");
   map.finish();
   return r;
-}
-
-std::optional<SlurmSpec> parse_slurm(const YamlValue& value) {
-  if (!value.exists()) return {};
-  SlurmSpec slurm;
-  YamlMap map = value.as_map();
-  slurm.partition = map.optional<std::string>("partition", "");
-  slurm.account = map.optional<std::string>("account", "");
-  slurm.qos = map.optional<std::string>("qos", "");
-  slurm.constraint = map.optional<std::string>("constraint", "");
-  if (map.has("throttle")) {
-    YamlMap throttle = map.map("throttle");
-    slurm.throttle_runs = throttle.optional<int64_t>("runs", 0, {.min = 1, .max = 1e6});
-    slurm.throttle_gpus = throttle.optional<int64_t>("gpus", 0, {.min = 1, .max = 1e6});
-    throttle.finish();
-  }
-  map.finish();
-  return slurm;
 }
 
 std::vector<std::string> parse_evaluate(const YamlValue& list) {

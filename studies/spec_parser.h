@@ -21,6 +21,9 @@ ScheduleRule parse_schedule_rule(YamlMap map);
 Limits parse_limits(const YamlValue& value);
 Resources parse_resources(const YamlValue& value);
 std::optional<SlurmSpec> parse_slurm(const YamlValue& value);
+
+/// Hours, minutes and seconds: "02:00:00".
+bool is_time_limit(const std::string& text);
 std::vector<std::string> parse_evaluate(const YamlValue& list);
 
 /// Who decides about this path of the base file where neither a family nor an axis may set it; "": nobody does.

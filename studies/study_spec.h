@@ -123,8 +123,20 @@ struct Resources {
   std::string time;                                        // limit of one attempt, "HH:MM:SS"; "": none
 };
 
+/// How runs are put to Slurm (`slurm:`). Every text has been held against a strict pattern: it stands in a batch
+/// script.
 struct SlurmSpec {
   std::string partition, account, qos, constraint;
+  std::string time;                // of an allocation, "HH:MM:SS"; "": resources.time, else the partition's default
+  int64_t signal_seconds = 0;      // so long before the limit the ranks checkpoint; 0: a tenth of it, 10 to 300 s
+  int64_t nodes = 1;               // of a run
+  std::string gpu_type;            // of `--gres=gpu:TYPE:N`; "": any
+  std::string mpi = "mpirun";      // what starts the ranks in the job: mpirun | srun
+  int64_t pack = 1;                // runs of an allocation, one after another
+  std::vector<std::string> extra;  // options of #SBATCH lines, "--mem=8G"
+  std::vector<std::string> modules;
+  std::vector<std::string> container;            // words before the worker's: apptainer exec --nv IMAGE
+  std::vector<std::string> prologue;             // lines of shell that the job runs first, as written
   int64_t throttle_runs = 0, throttle_gpus = 0;  // 0: no ceiling
 };
 

@@ -60,6 +60,9 @@ class Descriptor {
   void sync() const {
     if (::fsync(fd_) != 0 && errno != EINVAL) fail("flush", path_);
   }
+  void sync_all() const {
+    if (::syncfs(fd_) != 0) fail("flush the file system of", path_);
+  }
 
  private:
   std::string path_;
@@ -106,6 +109,14 @@ void write_file_atomically(const std::string& path, std::string_view content) {
   write_synced_file(temporary, content);
   commit_file(temporary, path);
 }
+
+void replace_file(const std::string& path, std::string_view content) {
+  const std::string temporary = temporary_name(path);
+  Descriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC, "create").write(content);
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) fail("rename a finished file to", path, errno);
+}
+
+void sync_file_system(const std::string& path) { Descriptor(path, O_RDONLY, "open").sync_all(); }
 
 void sync_file(const std::string& path) { Descriptor(path, O_RDONLY, "open").sync(); }
 void sync_directory(const std::string& path) { Descriptor(path, O_RDONLY | O_DIRECTORY, "open").sync(); }

@@ -15,6 +15,11 @@ std::string read_file(const std::string& path);
 /// temporary name, write, fsync, rename, fsync of the directory. Throws IoError; the old content then stays.
 void write_file_atomically(const std::string& path, std::string_view content);
 
+/// The same without waiting for the disk: whole for every reader, yet lost or torn after a power cut unless
+/// sync_file_system has come in between. For many small files at once.
+void replace_file(const std::string& path, std::string_view content);
+void sync_file_system(const std::string& path);  // all of the file system that holds `path`
+
 /// Writes a whole new file and syncs it. Throws IoError; no file is then left. With commit_file after a check of one's
 /// own, the long way to write_file_atomically.
 void write_synced_file(const std::string& path, std::string_view content);

@@ -19,7 +19,7 @@ namespace {
 class LocalBackendTest : public testing::Test {
  protected:
   void TearDown() override {
-    for (const JobHandle& job : jobs_) backend_.cancel(job, Backend::Cancel::kill);
+    for (const JobHandle& job : jobs_) backend_.cancel({job}, Backend::Cancel::kill);
     for (const JobHandle& job : jobs_) ended(job);
   }
 
@@ -29,7 +29,7 @@ class LocalBackendTest : public testing::Test {
   JobHandle launched(const std::string& script) {
     const Job job = shell(script);
     jobs_.push_back(backend_.reserve(job));
-    backend_.launch(job, jobs_.back());
+    backend_.launch({{job, jobs_.back()}});
     return jobs_.back();
   }
   /// Waits until the job runs no more.
@@ -76,7 +76,7 @@ TEST_F(LocalBackendTest, HandsArgumentsOnUnread) {
   job.argv = {"/bin/echo", "a b", "$HOME", "'; touch /tmp/x", "\""};
   const JobHandle handle = backend_.reserve(job);
   jobs_.push_back(handle);
-  backend_.launch(job, handle);
+  backend_.launch({{job, handle}});
   EXPECT_EQ(ended(handle).exit_code, 0);
   EXPECT_EQ(read_file(JobFiles{handle.id}.output()), "a b $HOME '; touch /tmp/x \"\n");
 }
@@ -93,7 +93,7 @@ TEST_F(LocalBackendTest, ReportsAProgramThatIsNotThere) {
   Job job = shell("");
   job.argv = {"/nowhere/worker"};
   const JobHandle handle = backend_.reserve(job);
-  backend_.launch(job, handle);
+  backend_.launch({{job, handle}});
   EXPECT_EQ(ended(handle).exit_code, 127);
   EXPECT_NE(read_file(JobFiles{handle.id}.output()).find("/nowhere/worker"), std::string::npos);
 }
@@ -114,7 +114,7 @@ TEST_F(LocalBackendTest, KeepsAJobRunningWhoseKeeperWasKilled) {
   ::kill(static_cast<pid_t>(processes.keeper.pid), SIGKILL);
   while (is_alive(processes.keeper)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_EQ(backend_.poll(job).state, JobState::running) << "the worker still trains";
-  backend_.cancel(job, Backend::Cancel::kill);
+  backend_.cancel({job}, Backend::Cancel::kill);
   EXPECT_EQ(ended(job).state, JobState::gone);
 }
 
@@ -122,7 +122,7 @@ TEST_F(LocalBackendTest, LetsAWorkerEndInItsOwnWayWhenAsked) {
   const JobHandle job = launched("trap 'exit 75' TERM; touch " + mark() + "; while :; do sleep 0.01; done");
   processes_of(job);
   wait_for_mark();  // the trap is set
-  backend_.cancel(job, Backend::Cancel::ask);
+  backend_.cancel({job}, Backend::Cancel::ask);
   const JobStatus status = ended(job);
   EXPECT_EQ(status.state, JobState::ended);
   EXPECT_EQ(status.exit_code, 75);
@@ -132,7 +132,7 @@ TEST_F(LocalBackendTest, KillsAWorkerTogetherWithItsChildren) {
   const JobHandle job = launched("sleep 61 & touch " + mark() + "; sleep 62");
   processes_of(job);
   wait_for_mark();
-  backend_.cancel(job, Backend::Cancel::kill);
+  backend_.cancel({job}, Backend::Cancel::kill);
   EXPECT_EQ(ended(job).state, JobState::gone) << "the lock is free only when every process of the job is gone";
 }
 
@@ -143,7 +143,7 @@ TEST_F(LocalBackendTest, LeavesJobsRunningWhenItsProcessIsKilled) {
   const pid_t child = ::fork();
   if (child == 0) {
     LocalBackend mine({program_path(), "keep"});
-    mine.launch(job, mine.reserve(job));
+    mine.launch({{job, mine.reserve(job)}});
     ::kill(::getpid(), SIGKILL);
   }
   ::waitpid(child, nullptr, 0);

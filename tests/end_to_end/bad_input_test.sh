@@ -134,7 +134,8 @@ sed 's/vocabulary: 258/vocabulary: 4096/' good.yaml >base.yaml
 expect 2 study plan good-study.yaml
 says "base.yaml" "model.vocabulary is 4096" "set model.vocabulary to 258"
 cp good.yaml base.yaml
-expect 2 study submit good-study.yaml --on slurm
+expect 2 env PATH=/nowhere "$HYSCALE_BIN_DIR/study" submit good-study.yaml --on slurm
+says "no Slurm here" "--on local"
 expect 2 study submit absent.yaml
 says absent.yaml
 

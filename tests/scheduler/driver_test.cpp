@@ -34,7 +34,8 @@ class Machine : public cluster::Backend, public RunFiles {
 
   std::string name() const override { return "local"; }
   cluster::JobHandle reserve(const cluster::Job& job) override { return {"local", host_name(), job.directory}; }
-  void launch(const cluster::Job& job, const cluster::JobHandle& handle) override {
+  std::vector<cluster::JobHandle> launch(const std::vector<cluster::Reservation>& batch) override {
+    const auto& [job, handle] = batch.front();
     if (die_before_launch) throw Killed{};
     Run& run = runs[job.argv[0]];
     if (++run.live_jobs > 1) ++double_runs;
@@ -43,10 +44,12 @@ class Machine : public cluster::Backend, public RunFiles {
     jobs[handle.id] = {job.argv[0], {.state = JobState::running}};
     live.push_back(handle.id);
     if (die_after_launch) throw Killed{};
+    return {};
   }
   cluster::JobStatus poll(const cluster::JobHandle& handle) override { return jobs[handle.id].status; }
-  void cancel(const cluster::JobHandle& handle, Cancel) override {
-    if (jobs[handle.id].status.state == JobState::running) end(handle.id, 75);
+  void cancel(const std::vector<cluster::JobHandle>& handles, Cancel) override {
+    for (const cluster::JobHandle& handle : handles)
+      if (jobs[handle.id].status.state == JobState::running) end(handle.id, 75);
   }
   void wait(const std::vector<cluster::JobHandle>&, double) override {}
 
@@ -67,6 +70,7 @@ class Machine : public cluster::Backend, public RunFiles {
     if (found == runs.end() || found->second.step < step) return std::nullopt;
     return "checkpoint";
   }
+  std::string checkpoint_path(const std::string&, int64_t) const override { return "checkpoint"; }
   bool has_begun(const std::string& id) const override { return has_any_checkpoint(id); }
   bool has_any_checkpoint(const std::string& id) const override {
     const auto found = runs.find(id);

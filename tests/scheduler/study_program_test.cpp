@@ -335,9 +335,9 @@ TEST_F(StudyProgramTest, TrainsARunAgainWhoseFinalRecordIsDamaged) {
 }
 
 TEST_F(StudyProgramTest, SaysWhatIsWrongWithACommandAndExitsWith2) {
-  const Answer slurm = study({"submit", root_ + "/s.yaml", "--on", "slurm"});
-  EXPECT_EQ(slurm.code, 2);
-  EXPECT_THAT(slurm.text, HasSubstr("--on local"));
+  const Answer moon = study({"submit", root_ + "/s.yaml", "--on", "the-moon"});
+  EXPECT_EQ(moon.code, 2);
+  EXPECT_THAT(moon.text, HasSubstr("--on local"));
   EXPECT_EQ(study({"status", "nowhere"}).code, 2);
   EXPECT_EQ(study({"submit", root_ + "/missing.yaml"}).code, 2);
   EXPECT_EQ(study({"frobnicate"}).code, 2);

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/backend.h"
+#include "cluster/command.h"
+#include "cluster/lock.h"
+#include "cluster/slurm_arrays.h"
+#include "cluster/slurm_files.h"
+#include "cluster/slurm_options.h"
+#include "cluster/slurm_text.h"
+#include "cluster/slurm_verdict.h"
+#include "core/base/clock.h"
+
+namespace hyscale::cluster {
+
+/// Jobs as tasks of Slurm job arrays. A task's batch script ends in a keeper (slurm_task.h), which leaves in the job's
+/// directory what a local keeper leaves there; what became of a job is read from there and from one reading of squeue,
+/// and sacct for what squeue shows no more, for all jobs together.
+class SlurmBackend : public Backend {
+ public:
+  /// Throws ConfigError when there is no Slurm here, IoError when it does not answer.
+  explicit SlurmBackend(SlurmOptions options, RunCommand run = run_command, const Clock& clock = Clock::system());
+
+  std::string name() const override { return "slurm"; }
+  bool has_queue() const override { return true; }
+  double lost_after() const override;  // never: a Slurm that does not answer today may do so tomorrow
+  JobHandle reserve(const Job& job) override;
+  /// Returns the jobs whose trunk Slurm does not know. When an array is refused, those before it go on, and those of it
+  /// and after it are returned; throws ConfigError with Slurm's words when it is the first.
+  std::vector<JobHandle> launch(const std::vector<Reservation>& jobs) override;
+  void refresh(const std::vector<JobHandle>& jobs) override;
+  JobStatus poll(const JobHandle& handle) override;
+  void cancel(const std::vector<JobHandle>& jobs, Cancel how) override;
+  void wait(const std::vector<JobHandle>& jobs, double seconds) override;
+
+  /// What Slurm itself says to a script like those of `jobs` (sbatch --test-only), one line for each shape.
+  std::vector<std::string> test_only(const std::vector<Job>& jobs);
+  const SlurmCluster& cluster() const { return cluster_; }
+
+ private:
+  struct Batch {  // an array as far as its directory tells
+    std::optional<Submitted> submitted = {};
+    std::optional<int64_t> job = {};  // its id, from there or found by its name
+  };
+  const std::optional<JobPlace>& place_of(const std::string& job_directory);
+  Batch& batch_of(const std::string& directory);
+  std::optional<SlurmTask> task_of(const JobPlace& place);
+  FileFacts facts_of(const JobFiles& files, const std::optional<JobPlace>& place);
+  SlurmFacts said_of(const std::optional<JobPlace>& place);
+  void ask_sacct(const std::vector<JobHandle>& jobs);
+
+  struct Array {
+    BatchFiles files;
+    std::vector<size_t> jobs;
+  };
+  Array prepare(const ArrayPlan& plan, const std::vector<Reservation>& jobs);
+  int64_t submit(const ArrayPlan& plan, const Array& array, int64_t after, const std::vector<int64_t>& behind,
+                 int lock);
+  int64_t ceiling(const std::vector<Reservation>& jobs) const;
+  std::map<std::string, SlurmTask> known_trunks(const std::vector<Reservation>& jobs);
+  std::string submitting_lock() const { return options_.directory + "/submitting.lock"; }
+
+  SlurmOptions options_;
+  RunCommand run_;
+  const Clock& clock_;
+  SlurmCluster cluster_;
+  std::unique_ptr<Descriptor> submitting_;  // from the first reservation to the end of the launch
+
+  SlurmRecords records_;  // of the last refresh
+  std::map<std::string, int64_t> job_by_name_;
+  bool answered_ = false;
+  std::map<std::string, std::optional<JobPlace>> places_;
+  std::map<std::string, Batch> batches_;
+};
+
+/// What srun can offer MPI programs here: "PMIx (of pmix, pmi2)". Throws ConfigError when Open MPI could not start.
+std::string describe_pmi(const RunCommand& run);
+
+}  // namespace hyscale::cluster

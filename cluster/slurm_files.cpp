@@ -1,0 +1,75 @@
+#include "cluster/slurm_files.h"
+
+#include <filesystem>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cluster/job_files.h"
+#include "core/base/error.h"
+#include "core/base/files.h"
+
+namespace hyscale::cluster {
+namespace {
+
+using nlohmann::json;
+
+/// Files that are replaced by rename, hence whole or altered by somebody else.
+template <class Read>
+auto read_json(const std::string& path, Read read) {
+  const std::string text = read_file(path);
+  try {
+    return read(json::parse(text));
+  } catch (const json::exception& e) {
+    throw DamagedFile({.what = fmt::format("{} is damaged: {}", path, e.what()),
+                       .remedy = "move its directory away; the runs are then tried again"});
+  }
+}
+
+}  // namespace
+
+void write_tasks(const BatchFiles& files, const TaskList& tasks) {
+  json by_index = json::object();
+  for (const auto& [index, jobs] : tasks.jobs) by_index[std::to_string(index)] = jobs;
+  write_file_atomically(files.tasks(), json{{"side_by_side", tasks.side_by_side}, {"tasks", by_index}}.dump(1) + "\n");
+}
+
+TaskList read_tasks(const BatchFiles& files) {
+  return read_json(files.tasks(), [](const json& j) {
+    TaskList tasks{.side_by_side = j.at("side_by_side").get<int64_t>()};
+    for (const auto& [index, jobs] : j.at("tasks").items())
+      tasks.jobs[std::stoll(index)] = jobs.get<std::vector<std::string>>();
+    return tasks;
+  });
+}
+
+void write_submitted(const BatchFiles& files, const Submitted& submitted) {
+  write_file_atomically(
+      files.submitted(),
+      json{{"job", submitted.job}, {"time", submitted.time}, {"throttle", submitted.throttle}}.dump(1) + "\n");
+}
+
+std::optional<Submitted> read_submitted(const BatchFiles& files) {
+  if (!std::filesystem::exists(files.submitted())) return std::nullopt;
+  return read_json(files.submitted(), [](const json& j) {
+    return Submitted{.job = j.at("job").get<int64_t>(),
+                     .time = j.at("time").get<double>(),
+                     .throttle = j.at("throttle").get<int64_t>()};
+  });
+}
+
+// Thousands of these are written at once, hence without waiting for the disk each time; the submission waits
+// once for all.
+void write_place(const std::string& job_directory, const JobPlace& place) {
+  replace_file(JobFiles{job_directory}.place(), json{{"array", place.batch}, {"task", place.index}}.dump(1) + "\n");
+}
+
+std::optional<JobPlace> read_place(const std::string& job_directory) {
+  const JobFiles files{job_directory};
+  if (!std::filesystem::exists(files.place())) return std::nullopt;
+  return read_json(files.place(), [](const json& j) {
+    return JobPlace{.batch = j.at("array").get<std::string>(), .index = j.at("task").get<int64_t>()};
+  });
+}
+
+}  // namespace hyscale::cluster

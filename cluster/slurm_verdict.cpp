@@ -1,0 +1,99 @@
+#include "cluster/slurm_verdict.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <fmt/format.h>
+#include <string_view>
+
+namespace hyscale::cluster {
+namespace {
+
+constexpr double kAppearSeconds = 60;  // a job that Slurm took and does not show is given so long
+constexpr double kFilesSeconds = 15;   // a shared file system may show a file this late
+
+JobStatus ended_as(EndCause cause, const FileFacts& files, std::string message) {
+  return {.state = JobState::ended,
+          .exit_code = files.end ? files.end->exit_code : 1,
+          .signal = files.end ? files.end->signal : 0,
+          .cause = cause,
+          .restarts = std::max(files.launches - 1, 0),
+          .message = std::move(message)};
+}
+
+JobStatus own_end(const FileFacts& files) { return ended_as(files.end->cause, files, ""); }
+
+JobStatus running(const FileFacts& files) {
+  return {.state = JobState::running, .restarts = std::max(files.launches - 1, 0)};
+}
+
+/// Slurm answers and knows no such job.
+JobStatus unknown_to_slurm(const FileFacts& files, double now) {
+  if (files.locked) return running(files);
+  if (files.submitting) return {.state = JobState::queued, .message = "being submitted"};
+  // Who asks a job to end of which nothing else is left: a person, while accounting is off.
+  if (files.terminated) return ended_as(EndCause::cancelled_outside, files, "Slurm was told to end it");
+  if (files.end) return own_end(files);
+  if (files.launches > 0) {
+    JobStatus gone = ended_as(EndCause::own_exit, files, "Slurm knows it no longer");
+    gone.state = JobState::gone;
+    return gone;
+  }
+  if (now - files.submitted < kAppearSeconds)
+    return {.state = JobState::queued, .message = "Slurm does not show it yet"};
+  return ended_as(EndCause::not_begun, files, "Slurm does not know the job");
+}
+
+/// Slurm has done with it, and the keeper has left no word or was told to end.
+JobStatus ended_for_slurm(const FileFacts& files, const SlurmRecord& record, double now) {
+  const std::string said = record.reason.empty() ? record.state : record.state + " (" + record.reason + ")";
+  const std::string_view state = record.state;
+  if (state == "CANCELLED" && record.reason.find("Dependency") != std::string::npos)
+    return ended_as(EndCause::not_begun, files, "its trunk did not succeed");
+  if (state == "CANCELLED") return ended_as(EndCause::cancelled_outside, files, said);
+  if (state == "TIMEOUT" || state == "DEADLINE") return ended_as(EndCause::time_limit, files, said);
+  if (state == "PREEMPTED") return ended_as(EndCause::preempted, files, said);
+  if (state == "NODE_FAIL" || state == "BOOT_FAIL" || state == "REVOKED")
+    return ended_as(EndCause::node_failure, files, said);
+  if (state == "OUT_OF_MEMORY") return ended_as(EndCause::out_of_memory, files, said);
+  if (files.end) return own_end(files);
+  if (files.locked || now - record.ended < kFilesSeconds) return running(files);
+  if (files.launches > 0) {
+    JobStatus gone = ended_as(EndCause::own_exit, files, said);
+    gone.state = JobState::gone;
+    return gone;
+  }
+  if (state == "COMPLETED") return ended_as(EndCause::not_begun, files, said);
+  return ended_as(EndCause::own_exit, files, "the batch script failed before the worker: " + said);
+}
+
+}  // namespace
+
+bool is_waiting(const SlurmRecord& record) {
+  constexpr std::array<std::string_view, 6> kWaiting{"PENDING",     "REQUEUED",     "REQUEUE_HOLD",
+                                                     "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"};
+  return std::find(kWaiting.begin(), kWaiting.end(), record.state) != kWaiting.end();
+}
+
+bool is_unfinished(const SlurmRecord& record) {
+  constexpr std::array<std::string_view, 8> kUnfinished{"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED",
+                                                        "STOPPED", "RESIZING",   "SIGNALING",   "STAGE_OUT"};
+  return is_waiting(record) || std::find(kUnfinished.begin(), kUnfinished.end(), record.state) != kUnfinished.end();
+}
+
+JobStatus verdict(const FileFacts& files, const SlurmFacts& slurm, double now) {
+  const bool worker_spoke = files.end && !files.end->requeued;
+  // Its own last word needs nobody else's, unless something outside made it end.
+  if (worker_spoke && (files.end->exit_code == 0 || (!files.terminated && files.end->signal == 0)))
+    return own_end(files);
+  if (slurm.record && is_waiting(*slurm.record)) {
+    JobStatus waits{.state = JobState::queued, .restarts = files.launches, .message = slurm.record->reason};
+    return waits;
+  }
+  if (slurm.record && is_unfinished(*slurm.record)) return running(files);
+  if (slurm.record) return ended_for_slurm(files, *slurm.record, now);
+  if (!slurm.answered) return {.state = JobState::unknown, .message = "Slurm does not answer"};
+  return unknown_to_slurm(files, now);
+}
+
+}  // namespace hyscale::cluster

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+
+#include "cluster/backend.h"
+#include "cluster/job_files.h"
+#include "cluster/slurm_text.h"
+
+namespace hyscale::cluster {
+
+/// What a job's own files say.
+struct FileFacts {
+  bool submitting = false;  // a submitter or its sbatch lives that may still put it to Slurm
+  double submitted = 0;     // unix seconds at which Slurm took it; 0: nobody has written down that it did
+  std::optional<JobEnd> end = {};
+  bool locked = false;      // a process of it lives
+  int launches = 0;         // times it was started
+  bool revoked = false;     // it is not to be started (again)
+  bool terminated = false;  // Slurm asked it to end
+};
+/// What Slurm says.
+struct SlurmFacts {
+  bool answered = false;  // everything that could be asked has answered
+  std::optional<SlurmRecord> record = {};
+};
+
+/// Both together. A job of which Slurm knows nothing is running while its lock is held, and is given a minute after its
+/// submission; while Slurm does not answer, only a job's own last word counts.
+JobStatus verdict(const FileFacts& files, const SlurmFacts& slurm, double now);
+
+/// PENDING, RUNNING and the like: Slurm will do more with it.
+bool is_unfinished(const SlurmRecord& record);
+bool is_waiting(const SlurmRecord& record);
+
+}  // namespace hyscale::cluster
