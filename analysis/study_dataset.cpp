@@ -218,9 +218,26 @@ void add_seeds(Dataset& data) {
   data.provenance.emplace_back("seeds", fmt::format("{}", fmt::join(seeds, ", ")));
 }
 
+/// A question about families is asked once for each setting that both were trained with, where they have several.
+std::vector<studies::Question> for_each_setting(const studies::Question& question, const PointSet& set) {
+  const std::vector<std::string> names = set.families();
+  std::vector<studies::Question> asked;
+  for (const std::string& name : names) {
+    if (!name.starts_with(question.compare[0] + " ")) continue;
+    const std::string setting = name.substr(question.compare[0].size());
+    if (std::find(names.begin(), names.end(), question.compare[1] + setting) == names.end()) continue;
+    studies::Question& one = asked.emplace_back(question);
+    for (std::string& family : one.compare) family += setting;
+    one.ask += " (" + setting.substr(1) + ")";
+  }
+  if (asked.empty()) asked.push_back(question);
+  return asked;
+}
+
 void read_questions(Dataset& data, const storage::StudyRow& row) {
   try {
-    data.questions = studies::parse_study_spec(row.spec, row.name + "/spec.yaml").questions;
+    for (const studies::Question& question : studies::parse_study_spec(row.spec, row.name + "/spec.yaml").questions)
+      for (studies::Question& one : for_each_setting(question, data.set)) data.questions.push_back(std::move(one));
   } catch (const Error& error) {
     data.problems.push_back(fmt::format("the questions of the study's spec: {}", error.what()));
   }

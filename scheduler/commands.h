@@ -18,6 +18,7 @@ struct Study {
 std::string store_path(const Study& study);
 
 void add_plan_command(CLI::App& app, Study& study);
+void add_schema_command(CLI::App& app, Study& study);
 void add_submit_command(CLI::App& app, Study& study);
 void add_drive_command(CLI::App& app, Study& study);  // internal: the detached driver
 void add_status_command(CLI::App& app, Study& study);

@@ -1,6 +1,5 @@
 #include "scheduler/planning.h"
 
-#include <filesystem>
 #include <limits>
 
 #include "core/base/error.h"
@@ -49,8 +48,7 @@ studies::Known known_of(const storage::Database& database, const studies::StudyS
 studies::Plan plan_study(const std::string& spec, const std::string& store) {
   const studies::StudySpec read = studies::load_study_spec(spec);
   studies::Known known;
-  if (std::filesystem::exists(storage::database_path(store)))
-    known = known_of(storage::Database(store, storage::Database::Mode::read), read);
+  if (storage::has_database(store)) known = known_of(storage::Database(store, storage::Database::Mode::read), read);
   return studies::make_plan(read, store, known);
 }
 

@@ -46,6 +46,7 @@ int study_main(int argc, char** argv) {
                  "Directory of corpora, runs and results (default: $HYSCALE_STORE, else ./hyscale-store)");
   app.fallthrough();
   scheduler::add_plan_command(app, study);
+  scheduler::add_schema_command(app, study);
   scheduler::add_submit_command(app, study);
   scheduler::add_status_command(app, study);
   scheduler::add_watch_command(app, study);

@@ -10,7 +10,7 @@ Budgets parse_budgets(YamlMap map) {
   Budgets budgets;
   std::vector<size_t> given;
   for (size_t kind = 0; kind < kBudgetKinds.size(); ++kind)
-    if (map.has(kBudgetKinds[kind])) given.push_back(kind);
+    if (map.value(kBudgetKinds[kind]).exists()) given.push_back(kind);
   if (given.size() != 1)
     map.problem("budgets needs flops, tokens or tokens_per_parameter, one of them",
                 "write budgets: {flops: [1e15, 1e16]}");
@@ -89,7 +89,7 @@ class RuleReader {
     rule.budgets = numbers<double>("budget", spec_.budgets.values);
     rule.seeds = numbers<int64_t>("seed", all_seeds());
     rule.contexts = numbers<int64_t>("context", spec_.contexts);
-    if (map_.has("axes")) rule.axes = axes(map_.map("axes"));
+    if (map_.value("axes").exists()) rule.axes = axes(map_.map("axes"));
     map_.finish();
     return rule;
   }

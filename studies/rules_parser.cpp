@@ -61,7 +61,7 @@ static PowerRule parse_power(YamlMap& map, Range range, double max) {
 LearningRateRule parse_learning_rate(YamlMap map, const std::vector<SizeSpec>& sizes) {
   LearningRateRule rule;
   rule.rule = parse_power(map, {.min = 1e-12, .max = 1e3}, rule.rule.max);
-  if (map.has("sweep")) parse_sweep(map.map("sweep"), sizes, rule);
+  if (map.value("sweep").exists()) parse_sweep(map.map("sweep"), sizes, rule);
   map.finish();
   return rule;
 }
@@ -160,7 +160,7 @@ Resources parse_resources(const YamlValue& value) {
   r.runs = map.optional<int64_t>("runs", r.runs, {.min = 0, .max = 1e5});
   r.micro_batch = map.optional<int64_t>("micro_batch", r.micro_batch, {.min = 0, .max = 1e6});
   r.memory = parse_bytes(map, "memory");
-  if (map.has("gpu_kind")) r.gpu_kind = gpu_kind_names()[map.choice("gpu_kind", gpu_kind_names(), 0)];
+  if (map.value("gpu_kind").exists()) r.gpu_kind = gpu_kind_names()[map.choice("gpu_kind", gpu_kind_names(), 0)];
   r.price_per_gpu_hour = map.optional<double>("price_per_gpu_hour", 0, {.min = 0, .max = 1e6});
   r.price_per_core_hour = map.optional<double>("price_per_core_hour", 0, {.min = 0, .max = 1e6});
   r.time = map.optional<std::string>("time", "");

@@ -170,4 +170,7 @@ struct StudySpec {
 StudySpec parse_study_spec(const std::string& text, const std::string& file);
 StudySpec load_study_spec(const std::string& path);
 
+/// JSON Schema of such a file: its keys are those that the parser knows.
+std::string study_schema();
+
 }  // namespace hyscale::studies

@@ -48,6 +48,12 @@ void remove_database(const std::string& path) {
 
 std::string database_path(const std::string& store) { return store + "/results.db"; }
 
+bool has_database(const std::string& store) {
+  std::error_code absent;
+  const auto size = std::filesystem::file_size(database_path(store), absent);
+  return !absent && size > 0;
+}
+
 void rethrow(const SQLite::Exception& exception, const std::string& path) {
   const std::string what = fmt::format("{}: {}", path, exception.what());
   switch (exception.getErrorCode()) {

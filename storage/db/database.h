@@ -74,6 +74,7 @@ class Database {
   enum class Configs { read, left_out };
   std::vector<RunRow> runs(const std::string& study, Configs configs = Configs::read) const;
   std::vector<FinishedRow> finished_runs() const;  // of all studies, by id
+  std::vector<ThroughputRow> throughputs() const;  // of all done runs that say what they ran on
   std::vector<RunRow> active_runs() const;         // submitted or running, of all studies
   std::vector<std::string> studies_of(const std::string& run_id) const;
   /// Steps at which branches that are neither done nor diverged, of whichever study, leave a run; by that run's id.
@@ -112,5 +113,7 @@ class Database {
 };
 
 std::string database_path(const std::string& store);
+/// Whether the store has one that can be read: not before the first submission, nor while that is still making it.
+bool has_database(const std::string& store);
 
 }  // namespace hyscale::storage

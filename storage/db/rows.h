@@ -71,6 +71,15 @@ struct FinishedRow {
   std::string studies = {};  // those that want it, with commas between
 };
 
+/// How fast a finished run has trained: from its first step, not from a trunk's checkpoint.
+struct ThroughputRow {
+  std::string device = {};                // cpu | cuda
+  std::string name = {};                  // of the CPU or GPU
+  int64_t ranks = 1, threads = 0;         // threads: of each rank
+  double flops_per_token = 0, flops = 0;  // executed; of the whole run
+  double seconds = 0;                     // training, all attempts
+};
+
 /// A cell that the planner refused.
 struct RejectedRow {
   std::string study = {}, family = {}, size = {}, reason = {};

@@ -130,6 +130,30 @@ std::vector<FinishedRow> Database::finished_runs() const {
   });
 }
 
+std::vector<ThroughputRow> Database::throughputs() const {
+  return guarded([&] {
+    std::vector<ThroughputRow> rows;
+    auto query =
+        prepared(*sql_,
+                 "SELECT device.value, COALESCE(CASE device.value WHEN 'cuda' THEN gpu.value ELSE cpu.value END, ''), "
+                 "CAST(dp.value AS INTEGER) * CAST(tp.value AS INTEGER), CAST(threads.value AS INTEGER), "
+                 "flops_per_token_executed, flops_per_token_executed * tokens, busy_seconds FROM runs "
+                 "JOIN provenance AS device ON device.run_id = runs.run_id AND device.name = 'device' "
+                 "LEFT JOIN provenance AS gpu ON gpu.run_id = runs.run_id AND gpu.name = 'gpu' "
+                 "LEFT JOIN provenance AS cpu ON cpu.run_id = runs.run_id AND cpu.name = 'cpu' "
+                 "JOIN provenance AS dp ON dp.run_id = runs.run_id AND dp.name = 'dp' "
+                 "JOIN provenance AS tp ON tp.run_id = runs.run_id AND tp.name = 'tp' "
+                 "JOIN provenance AS threads ON threads.run_id = runs.run_id AND threads.name = 'threads' "
+                 "JOIN provenance AS start ON start.run_id = runs.run_id AND start.name = 'from' AND start.value = '' "
+                 "WHERE state = 'done' AND busy_seconds > 0 ORDER BY position");
+    while (query.executeStep()) {
+      ThroughputRow& row = rows.emplace_back();
+      Columns(query).read(row.device, row.name, row.ranks, row.threads, row.flops_per_token, row.flops, row.seconds);
+    }
+    return rows;
+  });
+}
+
 std::vector<RunRow> Database::active_runs() const {
   return guarded([&] {
     return read_all(prepared(*sql_, select("WHERE state IN ('submitted', 'running') ORDER BY position").c_str()));

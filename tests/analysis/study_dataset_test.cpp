@@ -50,6 +50,29 @@ TEST(StudyPoints, KeepTheBestLearningRateOfACellAndSaySo) {
   EXPECT_THAT(set.notices, Contains(HasSubstr("lowest validation loss was kept (transformer)")));
 }
 
+TEST(StudyPoints, TakeEachSettingOfTheAxesAndEachContextForAFamilyOfItsOwn) {
+  StudyStore store;
+  for (const int64_t context : {512, 1024})
+    for (const char* axes : {"train.optimizer.weight_decay=0.1 train.optimizer.betas=[0.9, 0.95]",
+                             "train.optimizer.weight_decay=0.01 train.optimizer.betas=[0.9, 0.95]"})
+      store.add({.axes = axes, .context = context});
+  const PointSet set = points_from_study(store.path(), store.study(), {});
+  EXPECT_EQ(set.points.size(), 4u) << "none is the better learning rate of another";
+  EXPECT_THAT(set.families(), Contains("transformer weight_decay=0.01 betas=[0.9, 0.95] context=1024"));
+}
+
+TEST(StudyDataset, AsksAQuestionOnceForEachSetting) {
+  StudyStore store;
+  for (const char* family : {"transformer", "hybrid"})
+    for (const char* axes : {"train.optimizer.clip=1", "train.optimizer.clip=0"})
+      store.add({.family = family, .axes = axes, .context = 512});
+  const Dataset data = dataset_from_study(store.path(), store.study(), {});
+  ASSERT_EQ(data.questions.size(), 2u);
+  EXPECT_EQ(data.questions[0].compare[0], "hybrid clip=1");
+  EXPECT_EQ(data.questions[1].compare[1], "transformer clip=0");
+  EXPECT_EQ(data.questions[0].ask, "Is the hybrid better? (clip=1)");
+}
+
 TEST(StudyPoints, ProposeTheStudyThatWasMeant) {
   StudyStore store;
   try {

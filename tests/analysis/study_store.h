@@ -64,6 +64,8 @@ class StudyStore {
     std::string cluster = {};
     bool curve = true;  // writes run.h5
     std::string cause = {};
+    std::string axes = {};
+    int64_t context = 0;
   };
 
   /// Returns the run's id.
@@ -73,6 +75,7 @@ class StudyStore {
     const auto tokens = static_cast<int64_t>(cell.budget / per_token);
     storage::RunRow run{.run_id = id, .config = kConfig, .state = cell.state, .cause = cell.cause, .busy_seconds = 12};
     run.figures.tokens = tokens;
+    run.figures.context = cell.context;
     run.figures.params_non_embedding = static_cast<int64_t>(cell.n);
     run.figures.params_total = static_cast<int64_t>(cell.n) + 166667;
     run.figures.flops_per_token_with_head = per_token;
@@ -87,6 +90,7 @@ class StudyStore {
                          .lr = cell.lr,
                          .budget_flops = cell.budget,
                          .budget = cell.budget,
+                         .axes = cell.axes,
                          .role = "alone",
                          .cluster = cell.cluster.empty() ? id : cell.cluster});
     if (cell.state == "done") finish(id, tokens, cell);

@@ -226,6 +226,41 @@ TEST_F(StudyProgramTest, AddsTheNewCellsOfAChangedSpecAndKeepsTheOld) {
   for (const auto& [run, w] : witnessed()) EXPECT_EQ(w.done, 1) << run;
 }
 
+TEST_F(StudyProgramTest, PlansWhatASweepDecidesOnceItIsDoneAndCountsWhatIsDone) {
+  std::string spec = read_file(root_ + "/s.yaml");
+  spec.replace(spec.find("exponent: -0.25"), 15, "exponent: -0.25, sweep: {scale: [0.5, 1], for: [50K], carry: true}");
+  write(root_ + "/s.yaml", spec);
+  const auto plan = [&] { return nlohmann::json::parse(study({"plan", root_ + "/s.yaml", "--json"}).text); };
+  EXPECT_EQ(plan().at("waiting").size(), 6u);
+  EXPECT_EQ(plan().at("estimate").at("runs"), 4);
+  const Answer answer = submit_and_wait();
+  EXPECT_EQ(answer.code, 0) << answer.text;
+  const auto after = plan();
+  EXPECT_EQ(after.at("waiting").size(), 0u);
+  EXPECT_EQ(after.at("runs").size(), 10u);
+  EXPECT_EQ(after.at("already_done").size(), 10u);
+  EXPECT_EQ(after.at("done_by").at("s"), 10);
+  EXPECT_EQ(after.at("estimate").at("runs"), 0);
+  for (const auto& [run, w] : witnessed()) EXPECT_EQ(w.starts, 1) << run;
+}
+
+TEST_F(StudyProgramTest, KeepsItsWarmUpsWhenASmallerBudgetJoins) {
+  ASSERT_EQ(submit_and_wait().code, 0);
+  const auto before = run_ids();
+  write_spec("8e10, 1e11, 2e11");
+  const Answer answer = submit_and_wait();
+  ASSERT_EQ(answer.code, 0) << answer.text;
+  const auto after = run_ids();
+  EXPECT_EQ(after.size(), 12u);
+  for (const std::string& run : before) EXPECT_THAT(after, testing::Contains(run));
+  for (const auto& [run, w] : witnessed()) EXPECT_EQ(w.starts, 1) << run << " was trained again";
+}
+
+TEST_F(StudyProgramTest, PrintsTheSchemaOfASpec) {
+  const auto schema = nlohmann::json::parse(study({"schema"}).text);
+  EXPECT_TRUE(schema.at("properties").contains("budgets"));
+}
+
 TEST_F(StudyProgramTest, CarriesOnWhateverIsKilledWhenever) {
   const unsigned seed = 7;
   std::mt19937 random(seed);
@@ -342,7 +377,7 @@ TEST_F(StudyProgramTest, SaysWhatIsWrongWithACommandAndExitsWith2) {
   EXPECT_EQ(study({"submit", root_ + "/missing.yaml"}).code, 2);
   EXPECT_EQ(study({"frobnicate"}).code, 2);
   for (const char* command :
-       {"plan", "submit", "status", "watch", "logs", "cancel", "retry", "collect", "list", "diff"}) {
+       {"plan", "schema", "submit", "status", "watch", "logs", "cancel", "retry", "collect", "list", "diff"}) {
     const Answer help = study({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_THAT(help.text, HasSubstr("Example:")) << command;

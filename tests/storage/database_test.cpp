@@ -304,6 +304,31 @@ TEST_F(DatabaseTest, KnowsTheBudgetsOfADatabaseOfTheSecondSchemaBeforeAndAfterIt
   }
 }
 
+TEST_F(DatabaseTest, TellsHowFastRunsTrainedThatBeganAtTheirFirstStep) {
+  Database db = create();
+  for (const char* id : {"whole", "branch", "open"}) {
+    RunRow run{.run_id = id, .state = "done", .busy_seconds = 4};
+    run.figures = {.tokens = 100, .flops_per_token_executed = 2};
+    db.add_run(run);
+    if (std::string(id) != "open")
+      db.put_result(id, {.evals = {{.step = 10, .loss = 1.5}},
+                         .provenance = {{"device", "cuda"},
+                                        {"gpu", "an H200"},
+                                        {"cpu", "a cpu"},
+                                        {"dp", "2"},
+                                        {"tp", "1"},
+                                        {"threads", "3"},
+                                        {"from", std::string(id) == "branch" ? "trunk/step-5.h5" : ""}}});
+  }
+  const auto rows = db.throughputs();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].name, "an H200");
+  EXPECT_EQ(rows[0].ranks, 2);
+  EXPECT_EQ(rows[0].flops, 200);
+  EXPECT_EQ(rows[0].seconds, 4);
+  EXPECT_EQ(db.finished_runs().size(), 3u);
+}
+
 TEST_F(DatabaseTest, KeepsTwoCellsOfOneRunThatDifferInTheirAxesAlone) {
   Database db = create();
   fill(db);
@@ -359,9 +384,11 @@ TEST_F(DatabaseTest, SaysThatThereIsNoneYetWhenAskedToRead) {
 
 TEST_F(DatabaseTest, TakesAFileWhoseMakerWasKilledForNone) {
   std::ofstream(path()).close();
+  EXPECT_FALSE(has_database(store_));
   EXPECT_THAT(message_of<ConfigError>([&] { Database(store_, Database::Mode::read); }), HasSubstr("submit a study"));
   Database db = create();
   fill(db);
+  EXPECT_TRUE(has_database(store_));
 }
 
 TEST_F(DatabaseTest, RebuildsBesideTheOldOneAndTellsWhoHasThatOpen) {
