@@ -56,7 +56,6 @@ void bring_in(const std::string& store, const RunDirectory& from, const std::str
   const RunDirectory to{store + "/runs/" + run_id};
   const std::string temporary = temporary_name(to.path);
   try {
-    make_writable_directory(store + "/runs");
     fs::remove_all(temporary);
     copy_run(from.path, temporary);
     if (fs::exists(to.path)) {
@@ -120,7 +119,11 @@ Adoption adopt_run(storage::Database& database, const std::string& directory) {
                        .remedy = "wait for it, or stop it with study cancel"});
   const bool same = fs::exists(here.path) && fs::equivalent(here.path, from.path);
   if (known && (known->state == "done" || known->state == "diverged")) return Adoption::known;
-  if (!same && !fs::exists(here.run_h5())) bring_in(database.store(), from, run_id);
+  if (!same) {
+    make_writable_directory(database.store() + "/runs");
+    const FileLock one_at_a_time(database.store() + "/adopt.lock", FileLock::Wait::yes);  // two may bring in the same run
+    if (!fs::exists(here.run_h5())) bring_in(database.store(), from, run_id);
+  }
   database.add_run(row_of(here, run_id));
   if (!take_result(database, run_id)) mark_diverged(database, run_id);
   return Adoption::taken;
