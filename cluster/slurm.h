@@ -12,8 +12,7 @@
 #include "cluster/slurm_arrays.h"
 #include "cluster/slurm_files.h"
 #include "cluster/slurm_options.h"
-#include "cluster/slurm_text.h"
-#include "cluster/slurm_verdict.h"
+#include "cluster/slurm_reading.h"
 #include "core/base/clock.h"
 
 namespace hyscale::cluster {
@@ -33,8 +32,8 @@ class SlurmBackend : public Backend {
   /// Returns the jobs whose trunk Slurm does not know. When an array is refused, those before it go on, and those of it
   /// and after it are returned; throws ConfigError with Slurm's words when it is the first.
   std::vector<JobHandle> launch(const std::vector<Reservation>& jobs) override;
-  void refresh(const std::vector<JobHandle>& jobs) override;
-  JobStatus poll(const JobHandle& handle) override;
+  void refresh(const std::vector<JobHandle>& jobs) override { reading_.refresh(jobs); }
+  JobStatus poll(const JobHandle& handle) override { return reading_.poll(handle); }
   void cancel(const std::vector<JobHandle>& jobs, Cancel how) override;
   void wait(const std::vector<JobHandle>& jobs, double seconds) override;
 
@@ -43,17 +42,6 @@ class SlurmBackend : public Backend {
   const SlurmCluster& cluster() const { return cluster_; }
 
  private:
-  struct Batch {  // an array as far as its directory tells
-    std::optional<Submitted> submitted = {};
-    std::optional<int64_t> job = {};  // its id, from there or found by its name
-  };
-  const std::optional<JobPlace>& place_of(const std::string& job_directory);
-  Batch& batch_of(const std::string& directory);
-  std::optional<SlurmTask> task_of(const JobPlace& place);
-  FileFacts facts_of(const JobFiles& files, const std::optional<JobPlace>& place);
-  SlurmFacts said_of(const std::optional<JobPlace>& place);
-  void ask_sacct(const std::vector<JobHandle>& jobs);
-
   struct Array {
     BatchFiles files;
     std::vector<size_t> jobs;
@@ -63,19 +51,13 @@ class SlurmBackend : public Backend {
                  int lock);
   int64_t ceiling(const std::vector<Reservation>& jobs) const;
   std::map<std::string, SlurmTask> known_trunks(const std::vector<Reservation>& jobs);
-  std::string submitting_lock() const { return options_.directory + "/submitting.lock"; }
 
   SlurmOptions options_;
   RunCommand run_;
   const Clock& clock_;
   SlurmCluster cluster_;
+  SlurmReading reading_;
   std::unique_ptr<Descriptor> submitting_;  // from the first reservation to the end of the launch
-
-  SlurmRecords records_;  // of the last refresh
-  std::map<std::string, int64_t> job_by_name_;
-  bool answered_ = false;
-  std::map<std::string, std::optional<JobPlace>> places_;
-  std::map<std::string, Batch> batches_;
 };
 
 /// What srun can offer MPI programs here: "PMIx (of pmix, pmi2)". Throws ConfigError when Open MPI could not start.

@@ -61,14 +61,17 @@ std::optional<Submitted> read_submitted(const BatchFiles& files) {
 // Thousands of these are written at once, hence without waiting for the disk each time; the submission waits
 // once for all.
 void write_place(const std::string& job_directory, const JobPlace& place) {
-  replace_file(JobFiles{job_directory}.place(), json{{"array", place.batch}, {"task", place.index}}.dump(1) + "\n");
+  replace_file(JobFiles{job_directory}.place(),
+               json{{"array", place.batch}, {"task", place.index}, {"cluster", place.cluster}}.dump(1) + "\n");
 }
 
 std::optional<JobPlace> read_place(const std::string& job_directory) {
   const JobFiles files{job_directory};
   if (!std::filesystem::exists(files.place())) return std::nullopt;
   return read_json(files.place(), [](const json& j) {
-    return JobPlace{.batch = j.at("array").get<std::string>(), .index = j.at("task").get<int64_t>()};
+    return JobPlace{.batch = j.at("array").get<std::string>(),
+                    .index = j.at("task").get<int64_t>(),
+                    .cluster = j.at("cluster").get<std::string>()};
   });
 }
 

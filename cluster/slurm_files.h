@@ -19,6 +19,9 @@ struct BatchFiles {
   std::string name() const { return directory.substr(directory.rfind('/') + 1); }
 };
 
+/// Held from the first reservation of a launch until Slurm has its last array, by the submitter and by each sbatch.
+inline std::string submitting_lock(const std::string& directory) { return directory + "/submitting.lock"; }
+
 /// Job directories by array index.
 struct TaskList {
   std::map<int64_t, std::vector<std::string>> jobs = {};
@@ -39,6 +42,7 @@ std::optional<Submitted> read_submitted(const BatchFiles& files);  // nullopt wh
 struct JobPlace {
   std::string batch = {};  // directory of the array
   int64_t index = 0;
+  std::string cluster = {};  // Slurm's name for it
 };
 void write_place(const std::string& job_directory, const JobPlace& place);
 std::optional<JobPlace> read_place(const std::string& job_directory);  // nullopt while it is not there

@@ -34,7 +34,7 @@ Error refusal(const BatchFiles& files, const CommandOutput& said) {
 JobHandle SlurmBackend::reserve(const Job& job) {
   if (!submitting_) {
     make_writable_directory(options_.directory);
-    submitting_ = std::make_unique<Descriptor>(take_lock(submitting_lock()));
+    submitting_ = std::make_unique<Descriptor>(take_lock(submitting_lock(options_.directory)));
   }
   make_writable_directory(job.directory);
   return {.backend = name(), .host = cluster_.name, .id = job.directory};
@@ -55,9 +55,9 @@ std::map<std::string, SlurmTask> SlurmBackend::known_trunks(const std::vector<Re
   std::map<std::string, SlurmTask> known;
   for (const auto& [job, handle] : jobs) {
     if (job.after.empty() || known.contains(job.after)) continue;
-    const auto& place = place_of(job.after);
+    const auto& place = reading_.place_of(job.after);
     if (!place) continue;
-    if (const auto task = task_of(*place)) known.emplace(job.after, *task);
+    if (const auto task = reading_.task_of(*place)) known.emplace(job.after, *task);
   }
   return known;
 }
@@ -71,7 +71,7 @@ SlurmBackend::Array SlurmBackend::prepare(const ArrayPlan& plan, const std::vect
     for (const size_t j : members) {
       const Job& job = jobs[j].job;
       write_command({job.directory}, job);
-      write_place(job.directory, {files.directory, index});
+      write_place(job.directory, {.batch = files.directory, .index = index, .cluster = cluster_.name});
       tasks.jobs[index].push_back(job.directory);
       array.jobs.push_back(j);
     }

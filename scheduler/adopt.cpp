@@ -101,7 +101,7 @@ Registration read_renamed(const std::string& store, const std::string& study, co
   for (auto& cell : registration.cells) cell.study = name;
   for (auto& cell : registration.rejected) cell.study = name;
   Settings settings = settings_from_json(registration.study.settings);
-  settings.host.clear();  // nobody carries on unasked
+  settings.host.clear(), settings.waits = true;  // nobody carries on unasked
   registration.study.settings = to_json(settings);
   return registration;
 }
@@ -121,7 +121,8 @@ Adoption adopt_run(storage::Database& database, const std::string& directory) {
   if (known && (known->state == "done" || known->state == "diverged")) return Adoption::known;
   if (!same) {
     make_writable_directory(database.store() + "/runs");
-    const FileLock one_at_a_time(database.store() + "/adopt.lock", FileLock::Wait::yes);  // two may bring in the same run
+    const FileLock one_at_a_time(database.store() + "/adopt.lock",
+                                 FileLock::Wait::yes);  // two may bring in the same run
     if (!fs::exists(here.run_h5())) bring_in(database.store(), from, run_id);
   }
   database.add_run(row_of(here, run_id));
@@ -178,7 +179,8 @@ void take_over(storage::Database& database, const std::string& study) {
   }
   storage::StudyRow row = *database.study(study);
   Settings settings = settings_from_json(row.settings);
-  settings.host = here;
+  settings.host = settings.on == "slurm" ? "" : here;
+  settings.waits = false;
   row.settings = to_json(settings);
   database.put_study(row);
 }

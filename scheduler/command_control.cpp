@@ -122,12 +122,13 @@ void add_trunks(const storage::Database& database, const std::string& study, std
         if (const auto trunk = database.run(cell.parent)) runs.push_back(*trunk);
 }
 
-/// A rebuilt study belongs to no host until a person asks for more of it.
+/// A study that was made anew waits until a person asks for more of it.
 void adopt(storage::Database& database, const std::string& study) {
   storage::StudyRow row = *database.study(study);
   Settings settings = settings_from_json(row.settings);
-  if (!settings.host.empty() || settings.on == "slurm") return;
-  settings.host = host_name();
+  if (!settings.waits && (!settings.host.empty() || settings.on == "slurm")) return;
+  settings.waits = false;
+  if (settings.on != "slurm") settings.host = host_name();
   row.settings = to_json(settings);
   database.put_study(row);
 }

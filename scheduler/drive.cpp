@@ -30,6 +30,7 @@ struct Tools {
              .backend = backend,
              .files = files,
              .make_job = make_job,
+             .launches = !settings.waits,
              .other = slurm ? &local : nullptr},
             study,
             settings.slots};

@@ -70,7 +70,7 @@ bool Driver::round() {
   if (!heartbeat()) return false;
   read_cells();
   take_in_all();
-  start_what_may();
+  if (tools_.launches) start_what_may();
   bool left = true;
   // In one transaction: whoever adds work afterwards sees that nobody drives the study any more.
   tools_.database.transaction([&] {

@@ -33,6 +33,7 @@ struct DriverTools {
   const RunFiles& files;
   MakeJob make_job;
   const Clock& clock = Clock::system();
+  bool launches = true;               // false: only takes in what has become of jobs
   cluster::Backend* other = nullptr;  // looks after jobs that were launched elsewhere, before the study came here
 };
 

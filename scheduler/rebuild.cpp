@@ -6,12 +6,11 @@
 #include <fmt/format.h>
 #include <utility>
 
-#include "cluster/local.h"
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "core/base/process.h"
 #include "scheduler/driver.h"
+#include "scheduler/job_reader.h"
 #include "scheduler/registration.h"
 #include "scheduler/run_files.h"
 #include "scheduler/run_state.h"
@@ -36,30 +35,50 @@ int last_attempt(const std::string& store, const std::string& run_id) {
   return last;
 }
 
+/// The run as the end of one attempt has left it. False: that attempt has not ended, as far as can be told.
+bool take_in_attempt(RunRow& run, const cluster::JobHandle& job, bool last, const StoreRunFiles& files,
+                     JobReader& reader) {
+  if (run.state == to_string(RunState::failed)) run = after(run, {.kind = Event::Kind::retry});  // or it ended there
+  run.backend = job.backend, run.job_host = job.host, run.job_id = job.id;
+  run.state = to_string(RunState::running);
+  run.cancel_asked = last && files.asked_to_stop(run.run_id, run.attempts);
+  const auto status = last ? files.status(run.run_id) : std::nullopt;
+  if (status) run.submitted = reader.submitted(job).value_or(status->started);
+  const cluster::JobStatus found = reader.poll(job);
+  if (found.state == cluster::JobState::ended || found.state == cluster::JobState::gone) {
+    Event event = end_event(run, found, status);
+    if (!last) event.step = run.last_step + 1;  // it went on, so it was taken to have advanced
+    run = after(run, event);
+    return true;
+  }
+  const bool seen = status && status->heartbeat >= run.submitted;
+  run.state = to_string(!last ? RunState::planned : seen ? RunState::running : RunState::submitted);
+  return !last;  // there is a later one, so it has ended: nobody knows how
+}
+
 /// State, cause, counters and job as the ends of its attempts have left them. What only the database knew is lost: that
 /// a run was cancelled before it began, and when a person had it tried again.
-RunRow as_found(const std::string& store, RunRow run, const StoreRunFiles& files) {
+RunRow as_found(const std::string& store, RunRow run, const StoreRunFiles& files, JobReader& reader) {
   run.attempts = last_attempt(store, run.run_id);
   const auto status = files.status(run.run_id);
-  if (status) run.busy_seconds = status->busy_seconds, run.submitted = status->started;
-  cluster::LocalBackend backend({program_path(), "keep"});
+  if (status) run.busy_seconds = status->busy_seconds;
   for (int number = 1; number <= run.attempts; ++number) {
-    const cluster::JobHandle job{backend.name(), host_name(), job_directory(store, run.run_id, number)};
-    if (!fs::exists(job.id)) continue;
-    if (run.state == to_string(RunState::failed))
-      run = after(run, {.kind = Event::Kind::retry});  // or it had ended there
-    const bool last = number == run.attempts;
-    run.backend = job.backend, run.job_host = job.host, run.job_id = job.id;
-    run.state = to_string(RunState::running);
-    const cluster::JobStatus found = backend.poll(job);
-    if (found.state == cluster::JobState::running) break;
-    Event event = end_event(run, found, last ? status : std::nullopt);
-    if (!last) event.step = run.last_step + 1;  // it went on, so it was taken to have advanced
-    run.cancel_asked = last && files.asked_to_stop(run.run_id, number);
-    run = after(run, event);
+    const auto job = reader.handle_of(job_directory(store, run.run_id, number));
+    if (job && !take_in_attempt(run, *job, number == run.attempts, files, reader)) break;
   }
   if (status) run.last_step = status->step;
   return run;
+}
+
+/// Of the last attempts of all runs of these studies.
+std::vector<cluster::JobHandle> last_jobs(const std::string& store, const std::vector<std::string>& studies,
+                                          JobReader& reader) {
+  std::vector<cluster::JobHandle> jobs;
+  for (const std::string& study : studies)
+    for (const RunRow& run : read_archive(store, study).runs)
+      if (const int last = last_attempt(store, run.run_id); last > 0)
+        if (const auto job = reader.handle_of(job_directory(store, run.run_id, last))) jobs.push_back(*job);
+  return jobs;
 }
 
 constexpr size_t kBatch = 256;  // results written at once: a transaction waits for the disk, whatever its size
@@ -104,15 +123,15 @@ int take_in(storage::Database& database, const std::vector<Found>& batch) {
   return taken;
 }
 
-/// Nobody carries on with a rebuilt study unasked: a host that is none makes it wait for `study submit`.
+/// Nobody carries on with a rebuilt study unasked.
 Registration made_to_wait(Registration registration) {
   Settings settings = settings_from_json(registration.study.settings);
-  settings.host.clear();
+  settings.host.clear(), settings.waits = true;
   registration.study.settings = to_json(settings);
   return registration;
 }
 
-void rebuild_study(storage::Database& fresh, const std::string& study, Rebuilt& r) {
+void rebuild_study(storage::Database& fresh, const std::string& study, JobReader& reader, Rebuilt& r) {
   const StoreRunFiles files(fresh.store());
   const Registration registration = made_to_wait(read_archive(fresh.store(), study));
   add_to_database(fresh, registration);
@@ -120,7 +139,7 @@ void rebuild_study(storage::Database& fresh, const std::string& study, Rebuilt& 
     const RunRow known = *fresh.run(run.run_id);
     if (known.state != to_string(RunState::planned) || known.attempts > 0) continue;  // another study had it
     ++r.runs;
-    const RunRow found = as_found(fresh.store(), known, files);
+    const RunRow found = as_found(fresh.store(), known, files, reader);
     fresh.update_run(found);
     if (is_active(state_of(found))) ++r.running;
     if (!may_take_in(found)) continue;
@@ -136,10 +155,12 @@ Rebuilt rebuild_database(const std::string& store) {
     throw ConfigError({.what = "there is nothing below " + store + "/studies to rebuild from",
                        .remedy = "name the store with --store"});
   Rebuilt r{.studies = static_cast<int>(studies.size())};
+  JobReader reader(store);
+  reader.refresh(last_jobs(store, studies, reader));
   storage::Database::rebuild(store, [&](storage::Database& fresh) {
     // In one transaction: nobody else sees the new file before it is whole, and each one waits for the disk.
     fresh.transaction([&] {
-      for (const std::string& study : studies) rebuild_study(fresh, study, r);
+      for (const std::string& study : studies) rebuild_study(fresh, study, reader, r);
     });
   });
   return r;

@@ -95,6 +95,7 @@ std::string to_json(const Settings& s) {
          {"host", s.host},
          {"runs_per_gpu", r.runs_per_gpu},
          {"on", s.on}};
+  if (s.waits) j["waits"] = true;
   if (s.on == "slurm") j["slurm"] = slurm_json(s.slurm);
   return j.dump();
 }
@@ -115,6 +116,7 @@ Settings settings_from_json(const std::string& text) {
     j.at("slots").get_to(s.slots);
     j.at("host").get_to(s.host);
     s.on = j.value("on", "local");
+    s.waits = j.value("waits", false);
     if (s.on == "slurm") s.slurm = slurm_from(j.at("slurm"));
     return s;
   } catch (const json::exception& e) {

@@ -12,6 +12,7 @@ struct Settings {
   studies::SlurmSpec slurm = {};
   std::string on = "local";  // local | slurm
   int slots = 0;             // runs at the same time; at least 1 once resolved
+  bool waits = false;        // made anew or taken over: nothing is launched before a person asks for more
   std::string host;  // local: that the study was submitted on: only there may a later command carry on by itself
 };
 

@@ -71,16 +71,22 @@ class Restarts {
     if (s.driver || s.finished()) return;
     if (now - last_ < spacing_) return;  // the last one needs a moment to take its lease
     last_ = now;
-    if (settings_of(database, s.study).on == "slurm") return reconcile_now_and_then(database, s);
+    const Settings settings = settings_of(database, s.study);
+    if (settings.on == "slurm" && (!settings.waits || is_active(s))) return reconcile_now_and_then(database, s);
     if (++started_ > kMost)
       throw Error(ExitCode::failed, {{.what = "the study's driver ends before the study does",
                                       .remedy = "read " + driver_log(database.store(), s.study)}});
     if (ensure_driver(database, s.study) == Driven::no)
-      throw ConfigError({.what = fmt::format("study {} was submitted on another host", s.study),
-                         .remedy = "go there, or submit its spec here"});
+      throw ConfigError({.what = settings.waits
+                                     ? fmt::format("study {} waits for somebody to carry on with it", s.study)
+                                     : fmt::format("study {} was submitted on another host", s.study),
+                         .remedy = settings.waits ? "submit its spec again, or study retry " + s.study
+                                                  : "go there, or submit its spec here"});
   }
 
  private:
+  static bool is_active(const Standing& s) { return s.counts.contains("submitted") || s.counts.contains("running"); }
+
   /// Slurm is asked rarely while nothing changes.
   void reconcile_now_and_then(const storage::Database& database, const Standing& s) {
     constexpr double kSlower = 1.5, kSlowest = 30;

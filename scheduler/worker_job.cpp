@@ -35,6 +35,8 @@ std::string cancel_mark(const std::string& store, const std::string& run_id, int
   return job_directory(store, run_id, attempt) + "/cancelled";
 }
 
+std::string slurm_directory(const std::string& store) { return store + "/jobs/slurm"; }
+
 namespace {
 
 int64_t seconds_of(const std::string& time) {
@@ -85,7 +87,7 @@ cluster::JobShape shape_of(const Settings& settings) {
 cluster::SlurmOptions slurm_options(const std::string& store, const std::string& study, const Settings& settings) {
   const studies::SlurmSpec& s = settings.slurm;
   cluster::SlurmOptions o{.label = study,
-                          .directory = store + "/jobs/slurm",
+                          .directory = slurm_directory(store),
                           .keeper = {program_path(), "keep-task"},
                           .partition = s.partition,
                           .account = s.account,

@@ -17,6 +17,9 @@ std::string job_directory(const std::string& store, const std::string& run_id, i
 /// The file in it that says that a person cancelled the attempt.
 std::string cancel_mark(const std::string& store, const std::string& run_id, int attempt);
 
+/// STORE/jobs/slurm: a directory for each job array.
+std::string slurm_directory(const std::string& store);
+
 /// What each run of the study asks of a machine.
 cluster::JobShape shape_of(const Settings& settings);
 

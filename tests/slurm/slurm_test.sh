@@ -78,6 +78,11 @@ cmp calm.csv slurm.csv || fail "requeueing has changed a result"
 sed -i 's/^seeds: .*/seeds: {default: [2]}/' s.yaml
 expect 0 study submit s.yaml --on slurm
 eventually training 1
+# a database made anew knows which jobs are with Slurm, running and waiting ones
+expect 0 study collect --rebuild
+says "4 running"
+expect 0 study status s --json
+says_not '"planned": ' '"failed": '
 expect 0 study cancel s
 says "cancelled; study retry s runs them again"
 eventually sh -c '[ -z "$(squeue -h)" ]'

@@ -1,0 +1,128 @@
+#include "cluster/slurm_reading.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "cluster/job_files.h"
+#include "cluster/lock.h"
+#include "core/base/error.h"
+
+namespace hyscale::cluster {
+
+namespace fs = std::filesystem;
+
+constexpr int kNoSuchProgram = 127;
+
+SlurmCluster find_cluster(const RunCommand& run) {
+  const CommandOutput config = run({"scontrol", "show", "config"}, {});
+  const bool installed = config.exit_code != kNoSuchProgram;
+  if (!installed || config.err.find("configuration source") != std::string::npos)
+    throw ConfigError(Problem{.what = installed ? "there is no Slurm here: it is installed, but knows no cluster"
+                                                : "there is no Slurm here: scontrol is not on the PATH",
+                              .remedy = "go to a login node of the cluster, or use --on local"});
+  if (config.exit_code != 0)
+    throw IoError({.what = "Slurm does not answer: " + config.err, .remedy = "try again when scontrol ping says UP"});
+  return parse_config(config.out);
+}
+
+SlurmReading::SlurmReading(std::string directory, std::optional<SlurmCluster> cluster, RunCommand run,
+                           const Clock& clock)
+    : directory_(std::move(directory)), cluster_(std::move(cluster)), run_(std::move(run)), clock_(clock) {}
+
+void SlurmReading::refresh(const std::vector<JobHandle>& jobs) {
+  records_.clear(), job_by_name_.clear();
+  if (!cluster_) return;
+  const CommandOutput queue = run_(squeue_argv(), {});
+  answered_ = queue.exit_code == 0;
+  if (!answered_) return;
+  records_ = parse_squeue(queue.out);
+  for (const auto& [task, record] : records_) job_by_name_[record.name] = task.job;
+  if (cluster_->accounting) ask_sacct(jobs);
+}
+
+/// About those that squeue has forgotten and that have not said themselves how they ended.
+void SlurmReading::ask_sacct(const std::vector<JobHandle>& jobs) {
+  std::set<std::string> names;
+  double since = clock_.unix_seconds();
+  for (const JobHandle& job : jobs) {
+    const auto& place = place_of(job.id);
+    if (!place || said_of(place).record || fs::exists(JobFiles{job.id}.ended())) continue;
+    const Batch& batch = batch_of(place->batch);
+    names.insert(BatchFiles{place->batch}.name());
+    constexpr double kClocksDiffer = 3600, kOldest = 90 * 86400.0;
+    since = std::min(since, batch.submitted ? batch.submitted->time - kClocksDiffer : since - kOldest);
+  }
+  if (names.empty()) return;
+  const CommandOutput accounts = run_(sacct_argv({names.begin(), names.end()}, since), {});
+  answered_ = accounts.exit_code == 0;
+  for (const auto& [task, record] : parse_sacct(accounts.out)) {
+    records_.try_emplace(task, record);
+    job_by_name_.try_emplace(record.name, task.job);
+  }
+}
+
+const std::optional<JobPlace>& SlurmReading::place_of(const std::string& job_directory) {
+  auto& place = places_[job_directory];
+  if (!place) place = read_place(job_directory);
+  return place;
+}
+
+SlurmReading::Batch& SlurmReading::batch_of(const std::string& directory) {
+  Batch& batch = batches_[directory];
+  if (!batch.submitted) batch.submitted = read_submitted({directory});
+  if (batch.submitted) batch.job = batch.submitted->job;
+  if (!batch.job)
+    if (const auto found = job_by_name_.find(BatchFiles{directory}.name()); found != job_by_name_.end()) {
+      // Its submitter died before it could write this down.
+      batch.job = found->second;
+      batch.submitted = Submitted{.job = found->second, .time = clock_.unix_seconds()};
+      write_submitted({directory}, *batch.submitted);
+    }
+  return batch;
+}
+
+std::optional<SlurmTask> SlurmReading::task_of(const JobPlace& place) {
+  const Batch& batch = batch_of(place.batch);
+  if (!batch.job) return std::nullopt;
+  return SlurmTask{*batch.job, place.index};
+}
+
+SlurmFacts SlurmReading::said_of(const std::optional<JobPlace>& place) {
+  SlurmFacts said{.answered = answered_};
+  if (!place) return said;
+  const auto task = task_of(*place);
+  if (!task) return said;
+  if (const auto found = records_.find(*task); found != records_.end()) said.record = found->second;
+  return said;
+}
+
+FileFacts SlurmReading::facts_of(const JobFiles& files, const std::optional<JobPlace>& place) {
+  FileFacts facts{.end = read_end(files)};
+  if (facts.end) facts.launches = facts.end->launch;
+  const bool final = facts.end && !facts.end->requeued;
+  facts.terminated = fs::exists(files.terminated());
+  if (final && !facts.terminated) return facts;
+  const Batch* batch = place ? &batch_of(place->batch) : nullptr;
+  if (batch && batch->submitted) facts.submitted = batch->submitted->time;
+  facts.submitting = (!batch || !batch->submitted) && is_locked(submitting_lock(directory_));
+  if (const auto processes = read_processes(files)) facts.launches = std::max(facts.launches, processes->launch);
+  facts.locked = is_locked(files.lock());
+  facts.revoked = fs::exists(files.revoked());
+  return facts;
+}
+
+JobStatus SlurmReading::poll(const JobHandle& handle) {
+  const JobFiles files{handle.id};
+  const auto& place = place_of(handle.id);
+  const FileFacts facts = facts_of(files, place);
+  SlurmFacts said = said_of(place);
+  if (!cluster_ || handle.host != cluster_->name) said = {};
+  JobStatus status = verdict(facts, said, clock_.unix_seconds());
+  if (status.state != JobState::queued && status.state != JobState::running) return status;
+  if (const auto end = read_end(files); end && !facts.end)
+    return verdict(facts_of(files, place), said, clock_.unix_seconds());
+  return status;
+}
+
+}  // namespace hyscale::cluster

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/backend.h"
+#include "cluster/command.h"
+#include "cluster/slurm_files.h"
+#include "cluster/slurm_text.h"
+#include "cluster/slurm_verdict.h"
+#include "core/base/clock.h"
+
+namespace hyscale::cluster {
+
+/// The Slurm of this machine. Throws ConfigError when there is none here, IoError when it does not answer.
+SlurmCluster find_cluster(const RunCommand& run);
+
+/// What has become of jobs in arrays: read from their directories and from one reading of squeue, and sacct for what
+/// squeue shows no more, for all jobs together. Writes nothing, but for the id of an array whose submitter died before
+/// it could.
+class SlurmReading {
+ public:
+  /// `directory` is that of the arrays (STORE/jobs/slurm). Without a cluster nothing but a job's own last word is
+  /// known.
+  SlurmReading(std::string directory, std::optional<SlurmCluster> cluster, RunCommand run, const Clock& clock);
+
+  void refresh(const std::vector<JobHandle>& jobs);
+  JobStatus poll(const JobHandle& handle);
+
+  const std::optional<JobPlace>& place_of(const std::string& job_directory);
+  /// nullopt while nobody knows under which id its array is with Slurm.
+  std::optional<SlurmTask> task_of(const JobPlace& place);
+
+ private:
+  struct Batch {  // an array as far as its directory tells
+    std::optional<Submitted> submitted = {};
+    std::optional<int64_t> job = {};  // its id, from there or found by its name
+  };
+  Batch& batch_of(const std::string& directory);
+  FileFacts facts_of(const JobFiles& files, const std::optional<JobPlace>& place);
+  SlurmFacts said_of(const std::optional<JobPlace>& place);
+  void ask_sacct(const std::vector<JobHandle>& jobs);
+
+  std::string directory_;
+  std::optional<SlurmCluster> cluster_;
+  RunCommand run_;
+  const Clock& clock_;
+
+  SlurmRecords records_;  // of the last refresh
+  std::map<std::string, int64_t> job_by_name_;
+  bool answered_ = false;
+  std::map<std::string, std::optional<JobPlace>> places_;
+  std::map<std::string, Batch> batches_;
+};
+
+}  // namespace hyscale::cluster
