@@ -17,7 +17,7 @@
 namespace hyscale::cluster {
 namespace {
 
-constexpr int kNoSuchProgram = 127, kTookTooLong = 124;
+constexpr int kTookTooLong = 124;
 
 struct Pipe {
   std::array<int, 2> ends{-1, -1};

@@ -6,9 +6,11 @@
 
 namespace hyscale::cluster {
 
+constexpr int kNoSuchProgram = 127;
+
 /// What a program said and how it ended.
 struct CommandOutput {
-  int exit_code = 0;  // 127: there is no such program; 124: it was killed because it took too long
+  int exit_code = 0;  // kNoSuchProgram; 124: it was killed because it took too long
   std::string out = {};
   std::string err = {};
 };

@@ -16,7 +16,7 @@ using nlohmann::json;
 
 /// Files that are replaced by rename, hence whole or altered by somebody else.
 template <class Read>
-auto read_json(const std::string& path, Read read) {
+auto read_array_file(const std::string& path, Read read) {
   const std::string text = read_file(path);
   try {
     return read(json::parse(text));
@@ -35,7 +35,7 @@ void write_tasks(const BatchFiles& files, const TaskList& tasks) {
 }
 
 TaskList read_tasks(const BatchFiles& files) {
-  return read_json(files.tasks(), [](const json& j) {
+  return read_array_file(files.tasks(), [](const json& j) {
     TaskList tasks{.side_by_side = j.at("side_by_side").get<int64_t>()};
     for (const auto& [index, jobs] : j.at("tasks").items())
       tasks.jobs[std::stoll(index)] = jobs.get<std::vector<std::string>>();
@@ -51,7 +51,7 @@ void write_submitted(const BatchFiles& files, const Submitted& submitted) {
 
 std::optional<Submitted> read_submitted(const BatchFiles& files) {
   if (!std::filesystem::exists(files.submitted())) return std::nullopt;
-  return read_json(files.submitted(), [](const json& j) {
+  return read_array_file(files.submitted(), [](const json& j) {
     return Submitted{.job = j.at("job").get<int64_t>(),
                      .time = j.at("time").get<double>(),
                      .throttle = j.at("throttle").get<int64_t>()};
@@ -68,7 +68,7 @@ void write_place(const std::string& job_directory, const JobPlace& place) {
 std::optional<JobPlace> read_place(const std::string& job_directory) {
   const JobFiles files{job_directory};
   if (!std::filesystem::exists(files.place())) return std::nullopt;
-  return read_json(files.place(), [](const json& j) {
+  return read_array_file(files.place(), [](const json& j) {
     return JobPlace{.batch = j.at("array").get<std::string>(),
                     .index = j.at("task").get<int64_t>(),
                     .cluster = j.at("cluster").get<std::string>()};

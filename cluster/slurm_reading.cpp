@@ -12,8 +12,6 @@ namespace hyscale::cluster {
 
 namespace fs = std::filesystem;
 
-constexpr int kNoSuchProgram = 127;
-
 SlurmCluster find_cluster(const RunCommand& run) {
   const CommandOutput config = run({"scontrol", "show", "config"}, {});
   const bool installed = config.exit_code != kNoSuchProgram;
