@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "analysis/points.h"
+#include "analysis/study_source.h"
 #include "studies/study_spec.h"
 
 namespace hyscale::analysis {
@@ -61,7 +62,9 @@ Dataset dataset_from_points(PointSet set);
 
 /// The finished runs of a study. Of several learning rates of one cell the best is kept, with a notice. Throws
 /// ConfigError when the store has no such study.
-PointSet points_from_study(const std::string& store, const std::string& study, const Conventions& conventions);
-Dataset dataset_from_study(const std::string& store, const std::string& study, const Conventions& conventions);
+PointSet points_from_study(const std::string& store, const std::string& study, const Conventions& conventions,
+                           ReadFrom where = ReadFrom::database);
+Dataset dataset_from_study(const std::string& store, const std::string& study, const Conventions& conventions,
+                           ReadFrom where = ReadFrom::database);
 
 }  // namespace hyscale::analysis

@@ -18,6 +18,9 @@ void add_input_options(CLI::App& command, InputOptions& options) {
   command.add_option(
       "--columns", options.columns,
       "Which CSV column feeds which field: n=…,d=…,c=…,budget=…,loss=…,se=…,family=…,size=…,run=…,cluster=…");
+  command.add_flag_callback(
+      "--from-directories", [&options] { options.where = ReadFrom::directories; },
+      "Read the study's run directories instead of the database");
   command.add_option("--params", options.conventions.params, "What N counts (of a study)")
       ->check(CLI::IsMember({"total", "non_embedding", "without_head", "active"}))
       ->capture_default_str();
@@ -73,16 +76,16 @@ static void check_source(const InputOptions& options) {
 PointSet load_points(const InputOptions& options, const Selection& selection) {
   check_source(options);
   const ColumnMap columns = parse_columns(options.columns);
-  PointSet set = options.csv.empty()
-                     ? points_from_study(spec::store_directory(options.store), options.study, options.conventions)
-                     : points_from_csv(options.csv, columns);
+  PointSet set = options.csv.empty() ? points_from_study(spec::store_directory(options.store), options.study,
+                                                         options.conventions, options.where)
+                                     : points_from_csv(options.csv, columns);
   return selected(std::move(set), selection, columns);
 }
 
 Dataset load_dataset(const InputOptions& options) {
   check_source(options);
   if (!options.csv.empty()) return dataset_from_points(points_from_csv(options.csv, parse_columns(options.columns)));
-  return dataset_from_study(spec::store_directory(options.store), options.study, options.conventions);
+  return dataset_from_study(spec::store_directory(options.store), options.study, options.conventions, options.where);
 }
 
 std::string default_report_directory(const InputOptions& options) {

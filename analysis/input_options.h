@@ -20,6 +20,7 @@ struct InputOptions {
   std::string csv;
   std::string columns;
   Conventions conventions;
+  ReadFrom where = ReadFrom::database;
 };
 
 void add_input_options(CLI::App& command, InputOptions& options);

@@ -12,7 +12,6 @@
 #include "core/base/error.h"
 #include "core/spec/corpus_manifest.h"
 #include "core/spec/run_config.h"
-#include "storage/db/database.h"
 #include "storage/files/run_directory.h"
 #include "studies/study_spec.h"
 
@@ -144,17 +143,6 @@ PointSet points_of(const std::vector<RunSummary>& runs, const std::string& study
   return set;
 }
 
-storage::StudyRow study_row(const storage::Database& database, const std::string& name) {
-  if (const auto row = database.study(name)) return *row;
-  std::vector<std::string> names;
-  for (const storage::StudyRow& row : database.studies()) names.push_back(row.name);
-  const std::string like = nearest(name, names);
-  throw ConfigError(Problem{.what = fmt::format("{} has no study '{}'", storage::database_path(database.store()), name),
-                            .remedy = !like.empty()   ? fmt::format("did you mean '{}'?", like)
-                                      : names.empty() ? "submit it first: study submit SPEC.yaml"
-                                                      : fmt::format("choose one of: {}", fmt::join(names, ", "))});
-}
-
 // The values of one provenance name over all runs, each once.
 using Gathered = std::map<std::string, std::set<std::string>>;
 
@@ -183,9 +171,9 @@ void read_records(Dataset& data, Gathered& gathered) {
   }
 }
 
-std::set<std::string> corpus_names(Dataset& data, const storage::Database& database, const std::string& study) {
+std::set<std::string> corpus_names(Dataset& data, const std::vector<storage::RunRow>& runs) {
   std::set<std::string> names;
-  for (const storage::RunRow& run : database.runs(study)) {
+  for (const storage::RunRow& run : runs) {
     try {
       for (const auto& share : spec::parse_run_config(run.config, "run " + run.run_id).data.shares())
         names.insert(share.corpus);
@@ -250,21 +238,21 @@ std::string unit_of(const std::string& budget_kind) {
 
 }  // namespace
 
-PointSet points_from_study(const std::string& store, const std::string& study, const Conventions& conventions) {
-  const storage::Database database(store, storage::Database::Mode::read);
-  study_row(database, study);
-  PointSet set = points_of(summaries(database.results(study), conventions), study, conventions);
+PointSet points_from_study(const std::string& store, const std::string& study, const Conventions& conventions,
+                           ReadFrom where) {
+  PointSet set = points_of(summaries(read_study(store, study, where).results, conventions), study, conventions);
   if (set.points.empty())
     set.notices.push_back(fmt::format("No run of '{}' is done yet: see study status {}", study, study));
   return set;
 }
 
-Dataset dataset_from_study(const std::string& store, const std::string& study, const Conventions& conventions) {
-  const storage::Database database(store, storage::Database::Mode::read);
-  const storage::StudyRow row = study_row(database, study);
-  Dataset data{.runs = summaries(database.results(study), conventions)};
+Dataset dataset_from_study(const std::string& store, const std::string& study, const Conventions& conventions,
+                           ReadFrom where) {
+  const StudySource source = read_study(store, study, where);
+  const storage::StudyRow& row = source.study;
+  Dataset data{.runs = summaries(source.results, conventions)};
   data.set = points_of(data.runs, study, conventions);
-  for (const storage::RejectedRow& cell : database.rejected(study))
+  for (const storage::RejectedRow& cell : source.rejected)
     data.rejected.push_back(fmt::format("{} {} at {:g} {}: {}", cell.family, cell.size, cell.budget,
                                         unit_of(cell.budget_kind), cell.reason));
   data.provenance = {{"study", row.name},
@@ -275,7 +263,7 @@ Dataset dataset_from_study(const std::string& store, const std::string& study, c
   Gathered gathered;
   read_records(data, gathered);
   add_seeds(data);
-  add_corpora(data, store, corpus_names(data, database, study));
+  add_corpora(data, store, corpus_names(data, source.runs));
   for (const auto& [name, values] : gathered)
     data.provenance.emplace_back("runs: " + name, fmt::format("{}", fmt::join(values, "; ")));
   return data;

@@ -37,6 +37,13 @@ class SlurmBackend : public Backend {
   void cancel(const std::vector<JobHandle>& jobs, Cancel how) override;
   void wait(const std::vector<JobHandle>& jobs, double seconds) override;
 
+  /// Puts a job in the queue that starts when all jobs of this label that Slurm knows have ended, however they ended.
+  /// An earlier one that has not begun gives way to it. Throws ConfigError with Slurm's words when it is refused.
+  void follow_up(const FollowUp& job);
+  /// Takes it out of the queue again, if it is still there.
+  void withdraw_follow_up();
+  bool has_submitted() const { return has_submitted_; }  // an array, since this was made
+
   /// What Slurm itself says to a script like those of `jobs` (sbatch --test-only), one line for each shape.
   std::vector<std::string> test_only(const std::vector<Job>& jobs);
   const SlurmCluster& cluster() const { return cluster_; }
@@ -49,6 +56,8 @@ class SlurmBackend : public Backend {
   Array prepare(const ArrayPlan& plan, const std::vector<Reservation>& jobs);
   int64_t submit(const ArrayPlan& plan, const Array& array, int64_t after, const std::vector<int64_t>& behind,
                  int lock);
+  BatchFiles follow_up_files() const { return {options_.directory + "/hyscale-" + options_.label + "-report"}; }
+  std::vector<int64_t> unfinished_arrays() const;
   int64_t ceiling(const std::vector<Reservation>& jobs) const;
   std::map<std::string, SlurmTask> known_trunks(const std::vector<Reservation>& jobs);
 
@@ -57,6 +66,7 @@ class SlurmBackend : public Backend {
   const Clock& clock_;
   SlurmCluster cluster_;
   SlurmReading reading_;
+  bool has_submitted_ = false;
   std::unique_ptr<Descriptor> submitting_;  // from the first reservation to the end of the launch
 };
 

@@ -90,6 +90,7 @@ int64_t SlurmBackend::submit(const ArrayPlan& plan, const Array& array, int64_t 
   const CommandOutput said = run_(argv, {.seconds = 300, .lock_descriptor = lock});
   const auto job = parse_sbatch(said.out);
   if (said.exit_code != 0 || !job) throw refusal(array.files, said);
+  has_submitted_ = true;
   write_submitted(array.files, {.job = *job, .time = clock_.unix_seconds(), .throttle = plan.throttle});
   return *job;
 }

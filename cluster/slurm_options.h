@@ -26,4 +26,10 @@ struct SlurmOptions {
   int64_t most_runs = 0, most_gpus = 0;  // in flight over all arrays; 0: no ceiling
 };
 
+/// A program to run once after all others, in a process of its own without GPUs.
+struct FollowUp {
+  std::vector<std::string> argv = {};
+  std::string partition = {};  // "": that of the others
+};
+
 }  // namespace hyscale::cluster

@@ -1,5 +1,6 @@
 #include "cluster/slurm_script.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -50,6 +51,35 @@ void write_resources(Lines& lines, const SlurmOptions& o, const JobShape& shape)
   if (o.seconds > 0) lines.option("time", slurm_time(o.seconds));
 }
 
+void write_place(Lines& lines, const SlurmOptions& o, const std::string& partition) {
+  lines.option("partition", partition);
+  lines.option("account", o.account);
+  lines.option("qos", o.qos);
+  lines.option("constraint", o.constraint);
+}
+
+void write_end_of_options(Lines& lines, const SlurmOptions& o) {
+  lines.option("open-mode", "append");
+  lines.flag("requeue");
+  lines.option("kill-on-invalid-dep", "yes");
+  for (const std::string& extra : o.extra) lines.line("#SBATCH " + extra);
+  lines.line("");
+}
+
+void write_prologue(Lines& lines, const SlurmOptions& o) {
+  if (o.modules.empty() && o.prologue.empty()) return;
+  lines.line("set -e  # a task whose surroundings are not as asked for must not start");
+  for (const std::string& module : o.modules) lines.line("module load " + quoted(module));
+  for (const std::string& line : o.prologue) lines.line(line);
+  lines.line("");
+}
+
+std::string exec_line(const std::vector<std::string>& argv) {
+  std::string command = "exec";
+  for (const std::string& word : argv) command += " " + quoted(word);
+  return command;
+}
+
 }  // namespace
 
 std::string slurm_time(int64_t seconds) {
@@ -68,30 +98,33 @@ std::string slurm_script(const SlurmOptions& o, const BatchFiles& files, const A
   std::vector<int64_t> indices;
   for (const auto& [index, jobs] : array.tasks) indices.push_back(index);
   lines.option("array", to_ranges(indices) + (array.throttle > 0 ? fmt::format("%{}", array.throttle) : ""));
-  lines.option("partition", o.partition);
-  lines.option("account", o.account);
-  lines.option("qos", o.qos);
-  lines.option("constraint", o.constraint);
+  write_place(lines, o, o.partition);
   write_resources(lines, o, array.shape);
   lines.option("output", files.output());
-  lines.option("open-mode", "append");
   if (o.signal_seconds > 0) lines.option("signal", fmt::format("B:USR1@{}", o.signal_seconds));
-  lines.flag("requeue");
-  lines.option("kill-on-invalid-dep", "yes");
-  for (const std::string& extra : o.extra) lines.line("#SBATCH " + extra);
-  lines.line("");
-  if (!o.modules.empty() || !o.prologue.empty()) {
-    lines.line("set -e  # a task whose surroundings are not as asked for must not start");
-    for (const std::string& module : o.modules) lines.line("module load " + quoted(module));
-    for (const std::string& line : o.prologue) lines.line(line);
-    lines.line("");
-  }
+  write_end_of_options(lines, o);
+  write_prologue(lines, o);
   lines.line(
       "# The keeper runs what tasks.json beside this script names for this task. It takes the shell's place, so");
   lines.line("# that it gets the shell's signals and hands them on to the ranks.");
-  std::string command = "exec";
-  for (const std::string& word : o.keeper) command += " " + quoted(word);
-  lines.line(command + " " + quoted(files.directory));
+  std::vector<std::string> command = o.keeper;
+  command.push_back(files.directory);
+  lines.line(exec_line(command));
+  return lines.text();
+}
+
+std::string follow_up_script(const SlurmOptions& o, const BatchFiles& files, const FollowUp& job) {
+  constexpr int64_t kMostSeconds = 3600;
+  Lines lines;
+  lines.option("job-name", files.name());
+  write_place(lines, o, job.partition.empty() ? o.partition : job.partition);
+  lines.option("ntasks", "1");
+  if (o.seconds > 0) lines.option("time", slurm_time(std::min(o.seconds, kMostSeconds)));
+  lines.option("output", files.directory + "/output.txt");
+  write_end_of_options(lines, o);
+  write_prologue(lines, o);
+  lines.line("# Starts when every array of the study has ended; reads run directories, no database.");
+  lines.line(exec_line(job.argv));
   return lines.text();
 }
 

@@ -14,6 +14,9 @@ namespace hyscale::cluster {
 /// stand in such a line.
 std::string slurm_script(const SlurmOptions& options, const BatchFiles& files, const ArrayPlan& array);
 
+/// That of a job that runs one program after the others, on one core.
+std::string follow_up_script(const SlurmOptions& options, const BatchFiles& files, const FollowUp& job);
+
 /// For --dependency: "aftercorr:12,afterany:13:14"; "" when there is none.
 std::string dependency(int64_t after, const std::vector<int64_t>& behind);
 

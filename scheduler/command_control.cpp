@@ -101,6 +101,7 @@ int cancel(const Study& study, const ControlArguments& arguments) {
   const int cancelled = apply_to(database, runs, Event::Kind::cancel);
   const int active = count_active(database, runs);
   if (active > 0) log::info(fmt::format("asking {} running runs to stop at their next step", active));
+  if (arguments.run.empty()) withdraw_report(database.store(), arguments.study, settings_of(database, arguments.study));
   stop_jobs(database, arguments.study, runs, cluster::Backend::Cancel::ask);
   if (!wait_for_end(database, arguments, runs, arguments.grace)) {
     log::warn(fmt::format("{} runs have not stopped in {:.0f} s: killing them", count_active(database, runs),

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "cluster/slurm.h"
 #include "core/base/error.h"
@@ -21,7 +22,7 @@ namespace {
 struct SubmitArguments {
   std::string spec, on = "local";
   int slots = 0;
-  bool wait = false, test_only = false;
+  bool wait = false, test_only = false, no_report = false;
 };
 
 std::string extension_text(const std::string& study, const Extension& e, bool is_new) {
@@ -99,8 +100,9 @@ void say_how_ranks_start(const Settings& settings) {
 }
 
 int submit_to_slurm(const SubmitArguments& arguments, const studies::Plan& plan, const std::string& store) {
-  const Settings settings =
-      resolve_for_slurm(plan.spec.resources, plan.spec.slurm.value_or(studies::SlurmSpec{}), arguments.slots);
+  studies::SlurmSpec asked = plan.spec.slurm.value_or(studies::SlurmSpec{});
+  if (arguments.no_report) asked.report = false;
+  const Settings settings = resolve_for_slurm(plan.spec.resources, std::move(asked), arguments.slots);
   const std::string& name = plan.spec.name;
   cluster::SlurmBackend slurm(slurm_options(store, name, settings));
   say_how_ranks_start(settings);
@@ -137,6 +139,8 @@ void add_submit_command(CLI::App& app, Study& study) {
                    "Runs at the same time (default: as the spec says, else cores / threads; Slurm: as it sees fit)")
       ->check(CLI::PositiveNumber);
   command->add_flag("--test-only", arguments->test_only, "Only ask Slurm what it would say to the jobs");
+  command->add_flag("--no-report", arguments->no_report,
+                    "With Slurm: no job behind all others that writes the report (else STORE/reports/NAME)");
   command->add_flag("--wait", arguments->wait, "Stay and show progress; exit 0 when every run is done, else 1");
   command->footer(
       "A changed spec under the same name adds its new cells and keeps the old ones.\n"

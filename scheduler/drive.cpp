@@ -1,5 +1,7 @@
 #include "scheduler/drive.h"
 
+#include <filesystem>
+
 #include "cluster/local.h"
 #include "cluster/slurm.h"
 #include "core/base/error.h"
@@ -19,13 +21,13 @@ struct Tools {
         files(store),
         worker(find_worker()),
         local({program_path(), "keep"}) {
-    if (settings.on == "slurm") slurm = backend_for("slurm", store, study, settings);
+    if (settings.on == "slurm") slurm = std::make_unique<cluster::SlurmBackend>(slurm_options(store, study, settings));
   }
   Driver driver(const std::string& study) {
     const MakeJob make_job = [this](const Attempt& attempt) {
       return worker_job(database.store(), worker, settings, attempt);
     };
-    cluster::Backend& backend = slurm ? *slurm : local;
+    cluster::Backend& backend = slurm ? static_cast<cluster::Backend&>(*slurm) : local;
     return {{.database = database,
              .backend = backend,
              .files = files,
@@ -41,10 +43,28 @@ struct Tools {
   StoreRunFiles files;
   std::string worker;
   cluster::LocalBackend local;
-  std::unique_ptr<cluster::Backend> slurm = {};
+  std::unique_ptr<cluster::SlurmBackend> slurm = {};
 };
 
+/// A report job that cannot be had is no reason to stop: the command writes the same.
+void put_report_behind(cluster::SlurmBackend& slurm, const std::string& store, const std::string& study,
+                       const Settings& settings) {
+  const auto analyze = std::filesystem::path(program_path()).parent_path() / "analyze";
+  try {
+    if (!std::filesystem::exists(analyze))
+      throw ConfigError({.what = "there is no " + analyze.string(), .remedy = "build analyze"});
+    slurm.follow_up({.argv = {analyze.string(), "report", study, "--store", store, "--from-directories"},
+                     .partition = settings.slurm.report_partition});
+  } catch (const Error& error) {
+    log::warn(std::string("the report is left to analyze report: ") + error.what());
+  }
+}
+
 }  // namespace
+
+void withdraw_report(const std::string& store, const std::string& study, const Settings& settings) {
+  if (settings.on == "slurm") cluster::SlurmBackend(slurm_options(store, study, settings)).withdraw_follow_up();
+}
 
 Settings settings_of(const storage::Database& database, const std::string& study) {
   const auto row = database.study(study);
@@ -70,7 +90,10 @@ bool reconcile(const std::string& store, const std::string& study) {
   Driver driver = tools.driver(study);
   if (!driver.take_lease()) return false;
   try {
-    if (driver.round()) driver.release();
+    const bool left = driver.round();
+    if (tools.slurm && tools.slurm->has_submitted() && tools.settings.slurm.report)
+      put_report_behind(*tools.slurm, store, study, tools.settings);
+    if (left) driver.release();
   } catch (...) {
     driver.release();
     throw;

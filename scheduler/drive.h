@@ -20,6 +20,9 @@ bool reconcile(const std::string& store, const std::string& study);
 /// The same where it is only a help: what goes wrong is a warning.
 void try_to_reconcile(const std::string& store, const std::string& study);
 
+/// Takes the job that would write the study's report at its end out of Slurm's queue, if there is one.
+void withdraw_report(const std::string& store, const std::string& study, const Settings& settings);
+
 /// The back end that a study's jobs are with.
 std::unique_ptr<cluster::Backend> backend_for(const std::string& name, const std::string& store,
                                               const std::string& study, const Settings& settings);

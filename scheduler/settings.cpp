@@ -30,7 +30,9 @@ json slurm_json(const studies::SlurmSpec& s) {
           {"container", s.container},
           {"prologue", s.prologue},
           {"throttle_runs", s.throttle_runs},
-          {"throttle_gpus", s.throttle_gpus}};
+          {"throttle_gpus", s.throttle_gpus},
+          {"report", s.report},
+          {"report_partition", s.report_partition}};
 }
 
 studies::SlurmSpec slurm_from(const json& j) {
@@ -51,6 +53,8 @@ studies::SlurmSpec slurm_from(const json& j) {
   j.at("prologue").get_to(s.prologue);
   j.at("throttle_runs").get_to(s.throttle_runs);
   j.at("throttle_gpus").get_to(s.throttle_gpus);
+  s.report = j.value("report", true);
+  s.report_partition = j.value("report_partition", "");
   return s;
 }
 

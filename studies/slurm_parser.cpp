@@ -113,6 +113,8 @@ std::optional<SlurmSpec> parse_slurm(const YamlValue& value) {
   parse_extra(map, slurm);
   parse_surroundings(map, slurm);
   parse_throttle(map, slurm);
+  slurm.report = map.optional<bool>("report", true);
+  slurm.report_partition = plain(map, "report_partition", "._-,");
   map.finish();
   return slurm;
 }

@@ -138,6 +138,8 @@ struct SlurmSpec {
   std::vector<std::string> container;            // words before the worker's: apptainer exec --nv IMAGE
   std::vector<std::string> prologue;             // lines of shell that the job runs first, as written
   int64_t throttle_runs = 0, throttle_gpus = 0;  // 0: no ceiling
+  bool report = true;                            // a job behind all others writes the report
+  std::string report_partition;                  // of that job; "": that of the runs
 };
 
 /// A study as people write it (`format: hyscale.study/1`), checked for everything that needs no corpus.

@@ -12,12 +12,12 @@ namespace hyscale::storage {
 struct ResultRow {
   std::string study;
   std::string run_id;
-  std::string family;   // name in the spec
-  std::string size;     // label in the spec, "1M"
-  std::string state;    // planned submitted running done diverged failed cancelled lost
-  std::string cause;    // of a failure
-  std::string role;     // "trunk" | "branch" | "alone"
-  std::string cluster;  // run id of the trunk it shares its prefix with; its own id otherwise
+  std::string family;      // name in the spec
+  std::string size;        // label in the spec, "1M"
+  std::string state;       // planned submitted running done diverged failed cancelled lost
+  std::string cause = {};  // of a failure
+  std::string role;        // "trunk" | "branch" | "alone"
+  std::string cluster;     // run id of the trunk it shares its prefix with; its own id otherwise
   int64_t seed = 0;
   double lr = 0;
   int64_t context = 0;
@@ -33,9 +33,9 @@ struct ResultRow {
   double flops_per_token_with_head = 0;
   double cache_bytes = 0;                                             // of one sequence at the training context
   double validation_loss = 0, bits_per_byte = 0, standard_error = 0;  // NaN until done
-  std::vector<CorpusLossRow> corpora;                                 // of a mixture, once done
+  std::vector<CorpusLossRow> corpora = {};                            // of a mixture, once done
   double busy_seconds = 0;
-  std::string directory;  // run directory
+  std::string directory = {};  // run directory
 };
 
 }  // namespace hyscale::storage

@@ -76,6 +76,17 @@ TEST(SlurmScript, HoldsWhatWasAskedForAndEndsInTheKeeper) {
     EXPECT_THAT(script, testing::HasSubstr(line));
 }
 
+TEST(SlurmScript, OfAJobBehindAllOthersAsksForOneProcessWithoutGpus) {
+  const SlurmOptions options{.account = "lab", .seconds = 7200, .gpu_type = "h200", .prologue = {"ulimit -c 0"}};
+  const std::string script = follow_up_script(options, {"/store/jobs/slurm/hyscale-s-report"},
+                                              {.argv = {"/bin/analyze", "it's"}, .partition = "cpu"});
+  for (const char* line : {"#SBATCH --partition=cpu\n", "#SBATCH --account=lab\n", "#SBATCH --ntasks=1\n",
+                           "#SBATCH --time=01:00:00\n", "ulimit -c 0\n", "exec '/bin/analyze' 'it'\\''s'\n"})
+    EXPECT_THAT(script, testing::HasSubstr(line));
+  for (const char* absent : {"--gres", "--array", "--signal"})
+    EXPECT_THAT(script, testing::Not(testing::HasSubstr(absent)));
+}
+
 TEST(SlurmScript, RefusesAValueThatWouldBeReadAsMoreThanAValue) {
   for (const char* value : {"gpu\n#SBATCH --uid=0", "a b", "$(id)", "'x'"})
     EXPECT_THROW(slurm_script({.partition = value}, {"/store/x"}, {.tasks = {{0, {0}}}}), ConfigError) << value;

@@ -34,7 +34,9 @@ says "8 done"
 losses >slurm.csv
 cmp calm.csv slurm.csv || fail "Slurm has changed a result"
 count=$(ls -d "$HYSCALE_STORE"/jobs/slurm/*/job.sh | wc -l)
-[ "$count" = 3 ] || fail "$count scripts instead of the test's, the trunks' and the branches'"
+[ "$count" = 4 ] || fail "$count scripts instead of the test's, the trunks', the branches' and the report's"
+eventually [ -f "$HYSCALE_STORE/reports/s/points.csv" ]
+analyze points s --csv | cmp - "$HYSCALE_STORE/reports/s/points.csv" || fail "the report job saw other points"
 grep -q "export PROLOGUE=was-here" "$HYSCALE_STORE"/jobs/slurm/*/job.sh || fail "the prologue is missing"
 expect 0 study submit s.yaml --on slurm --wait
 says "8 already done"
@@ -54,7 +56,8 @@ training() {
   done
   [ "$(wc -l <training.txt)" -ge "$1" ]
 }
-expect 0 study submit s.yaml --on slurm
+expect 0 study submit s.yaml --on slurm --no-report
+[ -z "$(squeue -h --name=hyscale-s-report)" ] || fail "a report job in spite of --no-report"
 eventually training 3
 { read -r requeued; read -r signalled; read -r cancelled; } <training.txt
 expect 0 scontrol requeue "$requeued"

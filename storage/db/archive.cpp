@@ -1,3 +1,5 @@
+#include "storage/db/archive.h"
+
 #include <algorithm>
 #include <filesystem>
 
@@ -5,7 +7,6 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "scheduler/registration.h"
 
 // The database's rows as JSON, so that a study outlives its database and later versions of the planner.
 namespace hyscale::storage {
@@ -28,9 +29,6 @@ static void from_json(const nlohmann::json& j, RunRow& run) {
   j.at("config").get_to(run.config);
   j.at("figures").get_to(run.figures);
 }
-}  // namespace hyscale::storage
-
-namespace hyscale::scheduler {
 
 namespace fs = std::filesystem;
 static constexpr const char* kFirstFormat = "hyscale.registration/1";
@@ -38,7 +36,7 @@ static constexpr const char* kFormat = "hyscale.registration/2";
 
 std::string study_directory(const std::string& store, const std::string& study) { return store + "/studies/" + study; }
 
-void write_archive(const std::string& store, const Registration& r, const std::string& plan_json) {
+void write_archive(const std::string& store, const StudyArchive& r, const std::string& plan_json) {
   const std::string directory = study_directory(store, r.study.name);
   make_writable_directory(directory);
   write_file_atomically(directory + "/spec.yaml", r.study.spec);
@@ -60,17 +58,17 @@ static void bring_up_to_date(nlohmann::json& archive) {
     }
 }
 
-Registration read_archive(const std::string& store, const std::string& study) {
+StudyArchive read_archive(const std::string& store, const std::string& study) {
   const std::string path = study_directory(store, study) + "/study.json";
   const std::string text = read_file(path);
   try {
     auto j = nlohmann::json::parse(text);
     bring_up_to_date(j);
     if (j.at("format") != kFormat) throw std::runtime_error("its format is not " + std::string(kFormat));
-    return {.study = j.at("study").get<storage::StudyRow>(),
-            .runs = j.at("runs").get<std::vector<storage::RunRow>>(),
-            .cells = j.at("cells").get<std::vector<storage::CellRow>>(),
-            .rejected = j.at("rejected").get<std::vector<storage::RejectedRow>>()};
+    return {.study = j.at("study").get<StudyRow>(),
+            .runs = j.at("runs").get<std::vector<RunRow>>(),
+            .cells = j.at("cells").get<std::vector<CellRow>>(),
+            .rejected = j.at("rejected").get<std::vector<RejectedRow>>()};
   } catch (const std::exception& e) {
     throw DamagedFile({.what = path + " is damaged: " + e.what(),
                        .remedy = "submit the study again from its spec: runs that are trained are found by their id"});
@@ -86,4 +84,4 @@ std::vector<std::string> archived_studies(const std::string& store) {
   return names;
 }
 
-}  // namespace hyscale::scheduler
+}  // namespace hyscale::storage

@@ -1,0 +1,58 @@
+// The job behind all others of a study.
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "cluster/slurm.h"
+#include "cluster/slurm_script.h"
+#include "cluster/slurm_text.h"
+#include "cluster/slurm_verdict.h"
+#include "core/base/error.h"
+#include "core/base/files.h"
+
+namespace hyscale::cluster {
+namespace {
+
+constexpr size_t kSuffixDigits = 8;  // that slurm_launch.cpp gives an array's name
+
+bool is_array_of(const std::string& label, const std::string& name) {
+  const std::string prefix = "hyscale-" + label + "-";
+  return name.size() == prefix.size() + kSuffixDigits && name.starts_with(prefix) &&
+         std::all_of(name.begin() + static_cast<std::ptrdiff_t>(prefix.size()), name.end(),
+                     [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+}  // namespace
+
+std::vector<int64_t> SlurmBackend::unfinished_arrays() const {
+  const CommandOutput queue = run_(squeue_argv(), {});
+  std::set<int64_t> jobs;
+  for (const auto& [task, record] : parse_squeue(queue.out))
+    if (is_unfinished(record) && is_array_of(options_.label, record.name)) jobs.insert(task.job);
+  return {jobs.begin(), jobs.end()};
+}
+
+void SlurmBackend::follow_up(const FollowUp& job) {
+  withdraw_follow_up();
+  const auto behind = unfinished_arrays();
+  const BatchFiles files = follow_up_files();
+  make_writable_directory(files.directory);
+  write_file_atomically(files.script(), follow_up_script(options_, files, job));
+  std::vector<std::string> argv{"sbatch", "--parsable"};
+  if (!behind.empty()) argv.push_back("--dependency=" + dependency(0, behind));
+  argv.push_back(files.script());
+  const CommandOutput said = run_(argv, {});
+  const auto id = parse_sbatch(said.out);
+  if (said.exit_code != 0 || !id)
+    throw ConfigError({.what = "Slurm refuses the job " + files.name() + ": " + said.err,
+                       .remedy = "name a partition for it, or leave it out; the script is " + files.script()});
+  write_submitted(files, {.job = *id, .time = clock_.unix_seconds()});
+}
+
+void SlurmBackend::withdraw_follow_up() {
+  if (const auto before = read_submitted(follow_up_files()))
+    run_({"scancel", "--quiet", "--state=PENDING", std::to_string(before->job)}, {});
+}
+
+}  // namespace hyscale::cluster
