@@ -55,6 +55,7 @@ enum class EndCause {
   out_of_memory,      // killed by the system
   cancelled_outside,  // by a person, not through `study`
   not_begun,          // it never started; another attempt costs nothing
+  vanished,           // it never started, and the batch system does not know it any more
 };
 struct JobStatus {
   JobState state = JobState::unknown;

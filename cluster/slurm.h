@@ -30,7 +30,8 @@ class SlurmBackend : public Backend {
   double lost_after() const override;  // never: a Slurm that does not answer today may do so tomorrow
   JobHandle reserve(const Job& job) override;
   /// Returns the jobs whose trunk Slurm does not know. When an array is refused, those before it go on, and those of it
-  /// and after it are returned; throws ConfigError with Slurm's words when it is the first.
+  /// and after it are returned; throws ConfigError with Slurm's words when it is the first. An array of which Slurm has
+  /// not said whether it took it counts as launched: `poll` tells later, and it is never submitted twice.
   std::vector<JobHandle> launch(const std::vector<Reservation>& jobs) override;
   void refresh(const std::vector<JobHandle>& jobs) override { reading_.refresh(jobs); }
   JobStatus poll(const JobHandle& handle) override { return reading_.poll(handle); }
@@ -54,8 +55,9 @@ class SlurmBackend : public Backend {
     std::vector<size_t> jobs;
   };
   Array prepare(const ArrayPlan& plan, const std::vector<Reservation>& jobs);
-  int64_t submit(const ArrayPlan& plan, const Array& array, int64_t after, const std::vector<int64_t>& behind,
-                 int lock);
+  std::optional<int64_t> submit(const ArrayPlan& plan, const Array& array, int64_t after,
+                                const std::vector<int64_t>& behind, int lock);
+  std::optional<int64_t> find_by_name(const std::string& name) const;
   BatchFiles follow_up_files() const { return {options_.directory + "/hyscale-" + options_.label + "-report"}; }
   std::vector<int64_t> unfinished_arrays() const;
   int64_t ceiling(const std::vector<Reservation>& jobs) const;

@@ -16,6 +16,7 @@ struct BatchFiles {
   std::string tasks() const { return directory + "/tasks.json"; }
   std::string submitted() const { return directory + "/submitted.json"; }  // written once Slurm has taken the array
   std::string output() const { return directory + "/task-%a.txt"; }        // what the script itself says
+  std::string output(int64_t index) const { return directory + "/task-" + std::to_string(index) + ".txt"; }
   std::string name() const { return directory.substr(directory.rfind('/') + 1); }
 };
 
@@ -31,7 +32,7 @@ void write_tasks(const BatchFiles& files, const TaskList& tasks);
 TaskList read_tasks(const BatchFiles& files);  // throws IoError, DamagedFile
 
 struct Submitted {
-  int64_t job = 0;       // Slurm's id
+  int64_t job = 0;       // Slurm's id; 0: it was asked and has not said whether it took the array
   double time = 0;       // unix seconds
   int64_t throttle = 0;  // tasks at the same time; 0: all
 };

@@ -17,16 +17,27 @@
 namespace hyscale::cluster {
 namespace {
 
+constexpr int kNoSuchProgram = 127;
+
 std::string unique_suffix() {
   std::random_device random;
   return fmt::format("{:08x}", static_cast<uint32_t>(random()));
 }
 
-Error refusal(const BatchFiles& files, const CommandOutput& said) {
+ConfigError refusal(const BatchFiles& files, const CommandOutput& said) {
   std::string words = said.err;
   while (!words.empty() && words.back() == '\n') words.pop_back();
   return ConfigError({.what = "Slurm refuses the jobs: " + words,
                       .remedy = "mend the spec's slurm: section; the script is " + files.script()});
+}
+
+/// Whether the array is certainly not with Slurm. Otherwise its answer was lost on the way.
+bool is_refusal(const CommandOutput& said) {
+  constexpr int kKilled = 124;  // and beyond, by a signal
+  if (said.exit_code == 0 || said.exit_code == kKilled || said.exit_code > kNoSuchProgram) return false;
+  for (const char* lost : {"timed out", "Zero Bytes", "onnection reset", "ransport endpoint", "nexpected message"})
+    if (said.err.find(lost) != std::string::npos) return false;
+  return true;
 }
 
 }  // namespace
@@ -80,19 +91,28 @@ SlurmBackend::Array SlurmBackend::prepare(const ArrayPlan& plan, const std::vect
   return array;
 }
 
-int64_t SlurmBackend::submit(const ArrayPlan& plan, const Array& array, int64_t after,
-                             const std::vector<int64_t>& behind, int lock) {
+std::optional<int64_t> SlurmBackend::find_by_name(const std::string& name) const {
+  const CommandOutput queue = run_(squeue_argv(), {});
+  for (const auto& [task, record] : parse_squeue(queue.out))
+    if (record.name == name) return task.job;
+  return std::nullopt;
+}
+
+/// nullopt: Slurm has not said whether it took it.
+std::optional<int64_t> SlurmBackend::submit(const ArrayPlan& plan, const Array& array, int64_t after,
+                                            const std::vector<int64_t>& behind, int lock) {
   std::vector<std::string> argv{"sbatch", "--parsable"};
   if (const std::string waits = dependency(after, behind); !waits.empty()) argv.push_back("--dependency=" + waits);
   argv.push_back(array.files.script());
   sync_file_system(array.files.directory);
   // sbatch holds the lock as well: while it is free, nothing is on its way to Slurm.
   const CommandOutput said = run_(argv, {.seconds = 300, .lock_descriptor = lock});
-  const auto job = parse_sbatch(said.out);
-  if (said.exit_code != 0 || !job) throw refusal(array.files, said);
+  auto job = said.exit_code == 0 ? parse_sbatch(said.out) : std::nullopt;
+  if (!job && is_refusal(said)) throw refusal(array.files, said);
+  if (!job) job = find_by_name(array.files.name());
   has_submitted_ = true;
-  write_submitted(array.files, {.job = *job, .time = clock_.unix_seconds(), .throttle = plan.throttle});
-  return *job;
+  write_submitted(array.files, {.job = job.value_or(0), .time = clock_.unix_seconds(), .throttle = plan.throttle});
+  return job;
 }
 
 std::vector<JobHandle> SlurmBackend::launch(const std::vector<Reservation>& jobs) {
@@ -112,11 +132,13 @@ std::vector<JobHandle> SlurmBackend::launch(const std::vector<Reservation>& jobs
       std::vector<int64_t> behind;
       for (const int b : plan.behind) behind.push_back(ids.at(static_cast<size_t>(b)));
       const int64_t after = plan.after_plan >= 0 ? ids.at(static_cast<size_t>(plan.after_plan)) : plan.after_job;
-      ids.push_back(submit(plan, array, after, behind, lock->get()));
+      const auto id = submit(plan, array, after, behind, lock->get());
       for (const size_t j : array.jobs) started[j] = true;
+      if (!id) throw IoError({.what = "Slurm has not said whether it took " + array.files.name()});
+      ids.push_back(*id);
     }
   } catch (const Error& error) {
-    if (ids.empty()) throw;
+    if (std::find(started.begin(), started.end(), true) == started.end()) throw;
     log::warn(fmt::format("{} of {} job arrays are submitted: {}", ids.size(), plans.arrays.size(), error.what()));
   }
   std::vector<JobHandle> left;

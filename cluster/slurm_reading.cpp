@@ -7,6 +7,7 @@
 #include "cluster/job_files.h"
 #include "cluster/lock.h"
 #include "core/base/error.h"
+#include "core/base/files.h"
 
 namespace hyscale::cluster {
 
@@ -69,14 +70,14 @@ const std::optional<JobPlace>& SlurmReading::place_of(const std::string& job_dir
 SlurmReading::Batch& SlurmReading::batch_of(const std::string& directory) {
   Batch& batch = batches_[directory];
   if (!batch.submitted) batch.submitted = read_submitted({directory});
-  if (batch.submitted) batch.job = batch.submitted->job;
-  if (!batch.job)
-    if (const auto found = job_by_name_.find(BatchFiles{directory}.name()); found != job_by_name_.end()) {
-      // Its submitter died before it could write this down.
-      batch.job = found->second;
-      batch.submitted = Submitted{.job = found->second, .time = clock_.unix_seconds()};
-      write_submitted({directory}, *batch.submitted);
-    }
+  if (batch.submitted && batch.submitted->job != 0) batch.job = batch.submitted->job;
+  if (batch.job) return batch;
+  if (const auto found = job_by_name_.find(BatchFiles{directory}.name()); found != job_by_name_.end()) {
+    // Its submitter died before it could write this down, or Slurm's answer was lost.
+    batch.job = found->second;
+    batch.submitted = Submitted{.job = found->second, .time = clock_.unix_seconds()};
+    write_submitted({directory}, *batch.submitted);
+  }
   return batch;
 }
 
@@ -88,6 +89,7 @@ std::optional<SlurmTask> SlurmReading::task_of(const JobPlace& place) {
 
 SlurmFacts SlurmReading::said_of(const std::optional<JobPlace>& place) {
   SlurmFacts said{.answered = answered_};
+  if (cluster_) said.accounting = cluster_->accounting, said.controller_since = cluster_->started;
   if (!place) return said;
   const auto task = task_of(*place);
   if (!task) return said;
@@ -103,6 +105,8 @@ FileFacts SlurmReading::facts_of(const JobFiles& files, const std::optional<JobP
   if (final && !facts.terminated) return facts;
   const Batch* batch = place ? &batch_of(place->batch) : nullptr;
   if (batch && batch->submitted) facts.submitted = batch->submitted->time;
+  facts.unanswered = batch && batch->submitted && !batch->job;
+  facts.script_ran = place && fs::exists(BatchFiles{place->batch}.output(place->index));
   facts.submitting = (!batch || !batch->submitted) && is_locked(submitting_lock(directory_));
   if (const auto processes = read_processes(files)) facts.launches = std::max(facts.launches, processes->launch);
   facts.locked = is_locked(files.lock());
@@ -113,13 +117,24 @@ FileFacts SlurmReading::facts_of(const JobFiles& files, const std::optional<JobP
 JobStatus SlurmReading::poll(const JobHandle& handle) {
   const JobFiles files{handle.id};
   const auto& place = place_of(handle.id);
-  const FileFacts facts = facts_of(files, place);
   SlurmFacts said = said_of(place);
   if (!cluster_ || handle.host != cluster_->name) said = {};
+  JobStatus status = weigh(files, place, said);
+  const bool never_begun = status.cause == EndCause::not_begun || status.cause == EndCause::vanished;
+  if (status.state != JobState::ended || !never_begun || said.record || !place || fs::exists(files.revoked()))
+    return status;
+  // Should Slurm start it after all, the keeper reads this once it holds the lock; if it held the lock before, then it
+  // shows now.
+  replace_file(files.revoked(), "");
+  return weigh(files, place, said);
+}
+
+JobStatus SlurmReading::weigh(const JobFiles& files, const std::optional<JobPlace>& place, const SlurmFacts& said) {
+  const FileFacts facts = facts_of(files, place);
   JobStatus status = verdict(facts, said, clock_.unix_seconds());
   if (status.state != JobState::queued && status.state != JobState::running) return status;
-  if (const auto end = read_end(files); end && !facts.end)
-    return verdict(facts_of(files, place), said, clock_.unix_seconds());
+  // The end may have been written between the two looks.
+  if (!facts.end && read_end(files)) status = verdict(facts_of(files, place), said, clock_.unix_seconds());
   return status;
 }
 

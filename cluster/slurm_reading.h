@@ -18,8 +18,8 @@ namespace hyscale::cluster {
 SlurmCluster find_cluster(const RunCommand& run);
 
 /// What has become of jobs in arrays: read from their directories and from one reading of squeue, and sacct for what
-/// squeue shows no more, for all jobs together. Writes nothing, but for the id of an array whose submitter died before
-/// it could.
+/// squeue shows no more, for all jobs together. Writes but two things: the id of an array whose submitter died before
+/// it could, and that a job which counts as never begun must not begin any more.
 class SlurmReading {
  public:
   /// `directory` is that of the arrays (STORE/jobs/slurm). Without a cluster nothing but a job's own last word is
@@ -40,6 +40,7 @@ class SlurmReading {
   };
   Batch& batch_of(const std::string& directory);
   FileFacts facts_of(const JobFiles& files, const std::optional<JobPlace>& place);
+  JobStatus weigh(const JobFiles& files, const std::optional<JobPlace>& place, const SlurmFacts& said);
   SlurmFacts said_of(const std::optional<JobPlace>& place);
   void ask_sacct(const std::vector<JobHandle>& jobs);
 

@@ -130,6 +130,7 @@ SlurmCluster parse_config(const std::string& text) {
     const std::string key = trimmed(line.substr(0, equals)), value = trimmed(line.substr(equals + 1));
     if (key == "ClusterName") cluster.name = value;
     if (key == "MaxArraySize") cluster.max_array_size = number(value).value_or(cluster.max_array_size);
+    if (key == "BOOT_TIME") cluster.started = time_of(value);
     if (key == "AccountingStorageType") cluster.accounting = value.find("slurmdbd") != std::string::npos;
   }
   return cluster;

@@ -44,6 +44,7 @@ struct SlurmCluster {
   std::string name = "slurm";
   int64_t max_array_size = 1001;  // indices are smaller
   bool accounting = false;        // sacct can be asked
+  double started = 0;             // of its controller, unix seconds; 0: not known
 };
 SlurmCluster parse_config(const std::string& text);
 

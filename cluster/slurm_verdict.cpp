@@ -9,8 +9,10 @@
 namespace hyscale::cluster {
 namespace {
 
-constexpr double kAppearSeconds = 60;  // a job that Slurm took and does not show is given so long
-constexpr double kFilesSeconds = 15;   // a shared file system may show a file this late
+constexpr double kAppearSeconds = 60;       // a job that Slurm took and does not show is given so long
+constexpr double kUnansweredSeconds = 300;  // and one of which it has not said whether it took it
+constexpr double kClocksDiffer = 120;       // of this machine and the controller's
+constexpr double kFilesSeconds = 15;        // a shared file system may show a file this late
 
 JobStatus ended_as(EndCause cause, const FileFacts& files, std::string message) {
   return {.state = JobState::ended,
@@ -27,8 +29,20 @@ JobStatus running(const FileFacts& files) {
   return {.state = JobState::running, .restarts = std::max(files.launches - 1, 0)};
 }
 
+/// Slurm has forgotten a job whose worker was never started. What ends such a job is kept for minutes only where
+/// accounting is off, so it may have been anything; what is left behind tells.
+JobStatus forgotten(const FileFacts& files, const SlurmFacts& slurm) {
+  if (files.script_ran) return ended_as(EndCause::own_exit, files, "the batch script ended before the worker");
+  if (files.submitted == 0 || files.unanswered) return ended_as(EndCause::not_begun, files, "Slurm never took the job");
+  const bool restarted = slurm.controller_since == 0 || slurm.controller_since > files.submitted - kClocksDiffer;
+  // A controller does not lose a job while it lives, and an end that sacct was told is not forgotten.
+  if (!restarted && !slurm.accounting)
+    return ended_as(EndCause::cancelled_outside, files, "it left the queue without having begun");
+  return ended_as(EndCause::vanished, files, "Slurm knows it no longer, and it had not begun");
+}
+
 /// Slurm answers and knows no such job.
-JobStatus unknown_to_slurm(const FileFacts& files, double now) {
+JobStatus unknown_to_slurm(const FileFacts& files, const SlurmFacts& slurm, double now) {
   if (files.locked) return running(files);
   if (files.submitting) return {.state = JobState::queued, .message = "being submitted"};
   // Who asks a job to end of which nothing else is left: a person, while accounting is off.
@@ -39,9 +53,9 @@ JobStatus unknown_to_slurm(const FileFacts& files, double now) {
     gone.state = JobState::gone;
     return gone;
   }
-  if (now - files.submitted < kAppearSeconds)
+  if (now - files.submitted < (files.unanswered ? kUnansweredSeconds : kAppearSeconds))
     return {.state = JobState::queued, .message = "Slurm does not show it yet"};
-  return ended_as(EndCause::not_begun, files, "Slurm does not know the job");
+  return forgotten(files, slurm);
 }
 
 /// Slurm has done with it, and the keeper has left no word or was told to end.
@@ -93,7 +107,7 @@ JobStatus verdict(const FileFacts& files, const SlurmFacts& slurm, double now) {
   if (slurm.record && is_unfinished(*slurm.record)) return running(files);
   if (slurm.record) return ended_for_slurm(files, *slurm.record, now);
   if (!slurm.answered) return {.state = JobState::unknown, .message = "Slurm does not answer"};
-  return unknown_to_slurm(files, now);
+  return unknown_to_slurm(files, slurm, now);
 }
 
 }  // namespace hyscale::cluster

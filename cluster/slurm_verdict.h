@@ -12,15 +12,19 @@ namespace hyscale::cluster {
 struct FileFacts {
   bool submitting = false;  // a submitter or its sbatch lives that may still put it to Slurm
   double submitted = 0;     // unix seconds at which Slurm took it; 0: nobody has written down that it did
+  bool unanswered = false;  // Slurm was asked to take it then, and has not said that it did
   std::optional<JobEnd> end = {};
   bool locked = false;      // a process of it lives
   int launches = 0;         // times it was started
   bool revoked = false;     // it is not to be started (again)
   bool terminated = false;  // Slurm asked it to end
+  bool script_ran = false;  // the batch script began
 };
 /// What Slurm says.
 struct SlurmFacts {
-  bool answered = false;  // everything that could be asked has answered
+  bool answered = false;        // everything that could be asked has answered
+  bool accounting = false;      // sacct was among that
+  double controller_since = 0;  // unix seconds; 0: not known
   std::optional<SlurmRecord> record = {};
 };
 

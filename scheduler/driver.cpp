@@ -158,8 +158,19 @@ void Driver::take_in_end(const RunRow& run, const cluster::JobStatus& job) {
     if (const auto result = tools_.files.result(run.run_id, problem)) return finish(run, *result, job.restarts);
     if (!problem.empty()) event.message = problem;
   }
+  const bool nobody_knows =
+      event.cause == cluster::EndCause::vanished || event.cause == cluster::EndCause::cancelled_outside;
+  if (nobody_knows && !can_still_start(run)) event.cause = cluster::EndCause::not_begun;
   event.can_shrink = tools_.files.micro_batch(run.run_id) != 1;
   apply(run, event);
+}
+
+/// False of a branch whose trunk has ended short of it: Slurm removes such a job by itself.
+bool Driver::can_still_start(const RunRow& run) {
+  const Wanted& wanted = wanted_[run.run_id];
+  if (wanted.parent.empty() || tools_.files.checkpoint(wanted.parent, wanted.branch_step)) return true;
+  const auto trunk = tools_.database.run(wanted.parent);
+  return !trunk || is_active(state_of(*trunk)) || state_of(*trunk) == RunState::done;
 }
 
 void Driver::apply(const RunRow& run, const Event& event) {

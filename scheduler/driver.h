@@ -70,6 +70,7 @@ class Driver {
   void take_in_all();
   void take_in(const storage::RunRow& run, cluster::Backend& backend);
   void take_in_end(const storage::RunRow& run, const cluster::JobStatus& status);
+  bool can_still_start(const storage::RunRow& run);
   void finish(const storage::RunRow& run, const storage::RunResult& result, int restarts = 0);
   void start_what_may();
   /// The checkpoint a run starts from, if any; nullopt while it has to wait. May end the run, when its trunk has ended

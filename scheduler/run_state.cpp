@@ -58,6 +58,10 @@ bool apply_outer_cause(RunRow& run, const Event& event, bool advanced) {
     case EndCause::not_begun:
       become(run, RunState::planned, cause("its job has not begun"));
       return true;
+    case EndCause::vanished:
+      again_or_fail(run, run.node_faults, kNodeFaultRetries, cause("its job vanished"));
+      if (run.state == to_string(RunState::failed)) run.state = to_string(RunState::lost);  // nobody knows why
+      return true;
     case EndCause::cancelled_outside:
       become(run, RunState::cancelled, cause("cancelled from outside"));
       return true;

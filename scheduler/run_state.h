@@ -21,8 +21,10 @@ bool is_final(RunState state);
 
 /// How often an attempt may end for each reason before the run counts as failed. Requeues are free while steps advance.
 inline constexpr int kOwnFaultRetries = 1;
-inline constexpr int kNodeFaultRetries = 5;  // and preempted before it advanced a step
-inline constexpr int kMemoryRetries = 4;     // each with half the micro-batch
+// Of what is below the worker; also when it was preempted before it advanced a step, and when its job vanished from the
+// batch system without having begun (the run is lost then, not failed).
+inline constexpr int kNodeFaultRetries = 5;
+inline constexpr int kMemoryRetries = 4;  // each with half the micro-batch
 
 /// Something that happened to a run.
 struct Event {

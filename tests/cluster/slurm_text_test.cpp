@@ -48,10 +48,12 @@ TEST(SlurmText, FindsTheIdInWhatSbatchSays) {
 TEST(SlurmText, ReadsTheClustersLimits) {
   const SlurmCluster cluster = parse_config(
       "AccountingStorageType   = accounting_storage/slurmdbd\nClusterName             = fake\n"
-      "MaxArraySize            = 2001\n");
+      "MaxArraySize            = 2001\nBOOT_TIME               = 2026-11-24T00:01:02\n");
   EXPECT_EQ(cluster.name, "fake");
   EXPECT_EQ(cluster.max_array_size, 2001);
   EXPECT_TRUE(cluster.accounting);
+  EXPECT_GT(cluster.started, 1.7e9);
+  EXPECT_EQ(parse_config("").started, 0);
   EXPECT_FALSE(parse_config("AccountingStorageType = accounting_storage/none\n").accounting);
 }
 

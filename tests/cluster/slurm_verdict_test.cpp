@@ -65,12 +65,30 @@ TEST(SlurmVerdict, WaitsForAJobThatItsKeeperHasRequeued) {
 
 TEST(SlurmVerdict, GivesAJobThatSlurmDoesNotKnowAMinuteAndThenAnotherAttempt) {
   EXPECT_EQ(verdict({.submitted = kNow - 5}, kKnowsNothing, kNow).state, JobState::queued);
-  EXPECT_EQ(verdict({.submitted = kNow - 500}, kKnowsNothing, kNow).cause, EndCause::not_begun);
+  EXPECT_EQ(verdict({.submitted = kNow - 500}, kKnowsNothing, kNow).cause, EndCause::vanished);
+  EXPECT_EQ(verdict({}, kKnowsNothing, kNow).cause, EndCause::not_begun) << "it was never put to Slurm";
   EXPECT_EQ(verdict({.submitting = true}, kKnowsNothing, kNow).state, JobState::queued);
   EXPECT_EQ(verdict(launched(), kKnowsNothing, kNow).state, JobState::gone);
   FileFacts living = launched();
   living.locked = true;
   EXPECT_EQ(verdict(living, kKnowsNothing, kNow).state, JobState::running) << "its node only seems dead";
+}
+
+TEST(SlurmVerdict, TellsWhatMayHaveBecomeOfAForgottenJobByWhatIsLeftBehind) {
+  const FileFacts files{.submitted = kNow - 5000};
+  SlurmFacts slurm{.answered = true, .accounting = false, .controller_since = kNow - 90000};
+  EXPECT_EQ(verdict(files, slurm, kNow).cause, EndCause::cancelled_outside) << "a controller that lives loses nothing";
+  slurm.controller_since = kNow - 1000;
+  EXPECT_EQ(verdict(files, slurm, kNow).cause, EndCause::vanished) << "a controller that died may have lost it";
+  slurm = {.answered = true, .accounting = true, .controller_since = kNow - 90000};
+  EXPECT_EQ(verdict(files, slurm, kNow).cause, EndCause::vanished) << "sacct would know of a cancellation";
+  EXPECT_EQ(verdict({.submitted = kNow - 5000, .script_ran = true}, slurm, kNow).cause, EndCause::own_exit);
+}
+
+TEST(SlurmVerdict, GivesASubmissionWithoutAnAnswerLonger) {
+  const auto unanswered = [](double ago) { return FileFacts{.submitted = kNow - ago, .unanswered = true}; };
+  EXPECT_EQ(verdict(unanswered(200), kKnowsNothing, kNow).state, JobState::queued);
+  EXPECT_EQ(verdict(unanswered(400), kKnowsNothing, kNow).cause, EndCause::not_begun);
 }
 
 TEST(SlurmVerdict, WaitsForFilesThatASharedFileSystemShowsLate) {

@@ -8,6 +8,8 @@
 #include <random>
 #include <unistd.h>
 
+#include "core/base/error.h"
+
 namespace hyscale::scheduler {
 namespace {
 
@@ -33,18 +35,27 @@ class Machine : public cluster::Backend, public RunFiles {
   };
 
   std::string name() const override { return "local"; }
+  bool has_queue() const override { return queue; }
   cluster::JobHandle reserve(const cluster::Job& job) override { return {"local", host_name(), job.directory}; }
   std::vector<cluster::JobHandle> launch(const std::vector<cluster::Reservation>& batch) override {
-    const auto& [job, handle] = batch.front();
     if (die_before_launch) throw Killed{};
+    ++batches;
+    if (refuses) throw ConfigError(Problem{.what = "Slurm refuses the jobs"});
+    for (const cluster::Reservation& r : batch)
+      if (!r.job.after.empty()) behind[r.handle.id] = r.job.after;
+    for (size_t i = 1; i < batch.size(); ++i) launch_one(batch[i]);
+    launch_one(batch.front());
+    if (die_after_launch) throw Killed{};
+    return {};
+  }
+  void launch_one(const cluster::Reservation& reservation) {
+    const auto& [job, handle] = reservation;
     Run& run = runs[job.argv[0]];
     if (++run.live_jobs > 1) ++double_runs;
     if (run.finished || run.diverged) ++run.launches_after_end;
     if (job.argv.size() > 1) run.step = std::max(run.step, kBranchStep);
     jobs[handle.id] = {job.argv[0], {.state = JobState::running}};
     live.push_back(handle.id);
-    if (die_after_launch) throw Killed{};
-    return {};
   }
   cluster::JobStatus poll(const cluster::JobHandle& handle) override { return jobs[handle.id].status; }
   void cancel(const std::vector<cluster::JobHandle>& handles, Cancel) override {
@@ -97,6 +108,9 @@ class Machine : public cluster::Backend, public RunFiles {
   std::map<std::string, JobRecord> jobs;
   std::vector<std::string> live;
   int double_runs = 0;
+  bool queue = false, refuses = false;
+  int batches = 0;
+  std::map<std::string, std::string> behind;  // job → that which must have ended before
   bool die_before_launch = false, die_after_launch = false;
 };
 
@@ -126,15 +140,18 @@ class DriverTest : public testing::Test {
                          .branch_step = parent.empty() ? 0 : kBranchStep});
   }
   /// A new driver, as after the death of the one before.
-  void new_driver(int slots = 2) {
+  void new_driver(int slots = 2, bool launches = true) {
     const MakeJob make_job = [this](const Attempt& attempt) {
       cluster::Job job{.directory = store_ + "/jobs/" + attempt.run.run_id + "/" + std::to_string(attempt.number),
                        .argv = {attempt.run.run_id}};
       if (!attempt.from.empty()) job.argv.push_back(attempt.from);
+      job.after = attempt.after;
       return job;
     };
     driver_ = std::make_unique<Driver>(
-        DriverTools{.database = *database_, .backend = machine_, .files = machine_, .make_job = make_job}, "s", slots);
+        DriverTools{
+            .database = *database_, .backend = machine_, .files = machine_, .make_job = make_job, .launches = launches},
+        "s", slots);
     if (const auto lease = lease_; lease) database_->release_lease(*lease);
     ASSERT_TRUE(driver_->take_lease());
     lease_ = storage::Lease{.name = lease_name("s"), .token = ++token_};
@@ -200,6 +217,78 @@ TEST_F(DriverTest, MarksTheBranchesOfATrunkThatFailed) {
   EXPECT_FALSE(driver_->round());
   EXPECT_EQ(state("branch"), "failed");
   EXPECT_THAT(database_->run("branch")->cause, testing::HasSubstr("its trunk trunk is failed short of step 50"));
+}
+
+TEST_F(DriverTest, PutsEverythingIntoAQueueAtOnceBranchesBehindTheirTrunk) {
+  machine_.queue = true;
+  add_run("trunk");
+  add_run("branch", "trunk");
+  for (const char* id : {"a", "b", "c"}) add_run(id);
+  new_driver(1);
+  driver_->round();
+  EXPECT_EQ(machine_.batches, 1);
+  EXPECT_EQ(machine_.live.size(), 5u);
+  EXPECT_EQ(machine_.behind.at(job_of_run("branch")), job_of_run("trunk"));
+}
+
+TEST_F(DriverTest, ABranchWhoseTrunkFailedInTheQueueEndsWithIt) {
+  machine_.queue = true;
+  add_run("trunk");
+  add_run("branch", "trunk");
+  new_driver();
+  driver_->round();
+  machine_.end(job_of_run("trunk"), 2);
+  machine_.end_as(job_of_run("branch"),
+                  {.state = JobState::ended, .exit_code = 1, .cause = cluster::EndCause::not_begun});
+  EXPECT_FALSE(driver_->round());
+  EXPECT_EQ(state("branch"), "failed");
+  EXPECT_EQ(machine_.batches, 1) << "nothing is put into the queue again";
+}
+
+TEST_F(DriverTest, TakesAForgottenBranchForOneThatItsTrunkTookAlongOnlyWhenTheTrunkHasEnded) {
+  machine_.queue = true;
+  const cluster::JobStatus cancelled{
+      .state = JobState::ended, .exit_code = 1, .cause = cluster::EndCause::cancelled_outside};
+  for (const std::string trunk : {"dead", "living"}) add_run(trunk), add_run(trunk + "-branch", trunk);
+  new_driver();
+  driver_->round();
+  machine_.end(job_of_run("dead"), 2);
+  for (const char* branch : {"dead-branch", "living-branch"}) machine_.end_as(job_of_run(branch), cancelled);
+  driver_->round();
+  EXPECT_EQ(state("dead-branch"), "failed");
+  EXPECT_EQ(state("living-branch"), "cancelled");
+}
+
+TEST_F(DriverTest, GivesBackWhatTheQueueRefusesWithoutCountingAnything) {
+  machine_.queue = machine_.refuses = true;
+  add_run("a");
+  new_driver();
+  EXPECT_THROW(driver_->round(), ConfigError);
+  EXPECT_EQ(state("a"), "planned");
+  EXPECT_EQ(database_->run("a")->own_faults + database_->run("a")->node_faults, 0);
+}
+
+TEST_F(DriverTest, KeepsAJobOfWhichNothingIsKnownForAsLongAsTheQueueWants) {
+  machine_.queue = true;
+  add_run("a");
+  new_driver();
+  driver_->round();
+  machine_.jobs[job_of_run("a")].status = {.state = JobState::unknown};
+  driver_->round();
+  EXPECT_TRUE(is_active(state_of(*database_->run("a")))) << "unknown is not failed";
+  EXPECT_EQ(machine_.batches, 1);
+}
+
+TEST_F(DriverTest, LaunchesNothingWhileTheStudyWaitsForAPerson) {
+  add_run("a");
+  add_run("b");
+  new_driver(1);
+  driver_->round();
+  new_driver(2, false);
+  machine_.end(job_of_run("a"), 0);
+  EXPECT_TRUE(driver_->round());
+  EXPECT_EQ(state("a"), "done") << "what has ended is taken in";
+  EXPECT_EQ(state("b"), "planned");
 }
 
 TEST_F(DriverTest, HalvesTheMicroBatchAfterOutOfMemory) {

@@ -109,6 +109,61 @@ TEST(RunStateTest, ABranchSharesTheFateOfATrunkThatEndedShortOfIt) {
   EXPECT_EQ(run.cause, "its trunk diverged");
 }
 
+Event ended_by(cluster::EndCause cause, int64_t step = 0) {
+  return {.kind = Kind::ended, .exit_code = 1, .cause = cause, .step = step};
+}
+
+TEST(RunStateTest, CountsEachOuterCauseOnItsOwnCounter) {
+  using cluster::EndCause;
+  const RunRow node = after(running_run(), ended_by(EndCause::node_failure, 10));
+  EXPECT_EQ(node.node_faults, 1);
+  const RunRow preempted = after(running_run(), ended_by(EndCause::preempted, 10));
+  EXPECT_EQ(preempted.requeues, 1);
+  const RunRow limit = after(running_run(), ended_by(EndCause::time_limit, 10));
+  EXPECT_EQ(limit.requeues, 1);
+  Event memory = ended_by(EndCause::out_of_memory, 10);
+  memory.can_shrink = true;
+  const RunRow starved = after(running_run(), memory);
+  EXPECT_EQ(starved.memory_faults, 1);
+  for (const RunRow& run : {node, preempted, limit, starved}) {
+    EXPECT_EQ(run.state, "planned");
+    EXPECT_EQ(run.own_faults, 0) << run.cause;
+    EXPECT_EQ(run.node_faults + run.requeues + run.memory_faults, 1) << run.cause;
+  }
+}
+
+TEST(RunStateTest, LimitsWhatComesRoundWithoutAdvancing) {
+  using cluster::EndCause;
+  for (const auto& [cause, forgiven] : {std::pair{EndCause::preempted, 5}, std::pair{EndCause::time_limit, 1}}) {
+    RunRow run = running_run();
+    for (int i = 0; i < forgiven; ++i) run = relaunched(after(run, ended_by(cause)));
+    EXPECT_EQ(after(run, ended_by(cause)).state, "failed");
+  }
+}
+
+TEST(RunStateTest, AnAttemptThatHasNotBegunCostsNothing) {
+  RunRow run = running_run();
+  for (int i = 0; i < 100; ++i) run = relaunched(after(run, ended_by(cluster::EndCause::not_begun)));
+  EXPECT_EQ(run.own_faults + run.node_faults + run.requeues, 0);
+}
+
+TEST(RunStateTest, LeavesARunAloneThatSomebodyCancelledOutside) {
+  const RunRow run = after(running_run(), ended_by(cluster::EndCause::cancelled_outside));
+  EXPECT_EQ(run.state, "cancelled");
+  EXPECT_THAT(run.cause, HasSubstr("from outside"));
+}
+
+TEST(RunStateTest, IsLostNotFailedWhenItsJobVanishesAgainAndAgain) {
+  RunRow run = running_run();
+  for (int i = 0; i < 5; ++i) run = relaunched(after(run, ended_by(cluster::EndCause::vanished)));
+  EXPECT_EQ(after(run, ended_by(cluster::EndCause::vanished)).state, "lost");
+}
+
+TEST(RunStateTest, AddsTheRestartsThatTheBatchSystemMade) {
+  RunRow run = after(running_run(), {.kind = Kind::finished, .restarts = 3});
+  EXPECT_EQ(run.requeues, 3);
+}
+
 TEST(RunStateTest, IgnoresEventsThatMeanNothingInAState) {
   for (const char* state : {"done", "diverged"})
     for (const Kind kind : {Kind::launched, Kind::started, Kind::ended, Kind::gone, Kind::cancel, Kind::retry,
