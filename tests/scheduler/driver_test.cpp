@@ -53,7 +53,7 @@ class Machine : public cluster::Backend, public RunFiles {
     Run& run = runs[job.argv[0]];
     if (++run.live_jobs > 1) ++double_runs;
     if (run.finished || run.diverged) ++run.launches_after_end;
-    if (job.argv.size() > 1) run.step = std::max(run.step, kBranchStep);
+    if (job.argv.size() > 1 && job.after.empty()) run.step = std::max(run.step, kBranchStep);
     jobs[handle.id] = {job.argv[0], {.state = JobState::running}};
     live.push_back(handle.id);
   }
