@@ -6,14 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cluster/command.h"
 #include "cluster/job_files.h"
 #include "cluster/spawn.h"
 #include "core/base/error.h"
 
 namespace hyscale::cluster {
 namespace {
-
-constexpr int kCannotStart = 127;  // what a shell says of a program that is not there
 
 JobEnd wait_for(pid_t worker) {
   int status = 0;
@@ -36,7 +35,7 @@ JobEnd run_worker(const JobFiles& files) {
     return wait_for(worker);
   } catch (const Error& error) {
     std::fprintf(stderr, "study: %s\n", error.what());
-    return {.exit_code = kCannotStart};
+    return {.exit_code = kNoSuchProgram};
   }
 }
 

@@ -30,7 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kRequeue = static_cast<int>(ExitCode::requeue);
-constexpr int kCannotStart = 127;  // what a shell says of a program that is not there
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -89,7 +88,7 @@ class Task {
       if (auto begun = begin(files)) running_.push_back(std::move(*begun));
     } catch (const Error& error) {
       std::fprintf(stderr, "study: %s\n", error.what());
-      end(files, {.exit_code = kCannotStart});
+      end(files, {.exit_code = kNoSuchProgram});
     }
   }
 

@@ -104,6 +104,7 @@ void add_bench_command(CLI::App& app) {
   command->footer("Example: hybrid-worker bench train run.yaml --threads 1");
   add_train(*command);
   add_bench_kernels(*command);
+  add_bench_comm(*command);
 }
 
 }  // namespace hyscale::parallel

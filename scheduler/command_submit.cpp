@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "cluster/gpu_lease.h"
 #include "cluster/slurm.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -22,6 +23,7 @@ namespace {
 struct SubmitArguments {
   std::string spec, on = "local";
   int slots = 0;
+  std::vector<std::string> gpus;
   bool wait = false, test_only = false, no_report = false;
 };
 
@@ -50,6 +52,15 @@ Extension enrol(const std::string& store, Registration registration, const std::
   return e;
 }
 
+/// Those that were named, else those of this machine when the spec's runs want some.
+std::vector<std::string> gpus_for(const studies::StudySpec& spec, const std::vector<std::string>& named) {
+  if (!named.empty() || !wants_gpus(spec.resources)) return named;
+  auto found = cluster::find_gpus();
+  if (found.empty())
+    log::warn("no GPU was found here (nvidia-smi, CUDA_VISIBLE_DEVICES): runs are started without; --gpus names some");
+  return found;
+}
+
 /// Shows the study until it has ended, and submits what a sweep had to decide first.
 int stay(const SubmitArguments& arguments, studies::Plan plan, const Settings& settings, const std::string& store) {
   const std::string name = plan.spec.name;
@@ -70,7 +81,7 @@ void say_what_waits(const studies::Plan& plan) {
 
 int submit_here(const SubmitArguments& arguments, const studies::Plan& plan, const std::string& store) {
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const Settings settings = resolve(plan.spec.resources, arguments.slots, cores);
+  const Settings settings = resolve(plan.spec.resources, arguments.slots, cores, gpus_for(plan.spec, arguments.gpus));
   enrol(store, registration_of(plan, settings), studies::plan_json(plan));
   const std::string& name = plan.spec.name;
   if (arguments.wait) return stay(arguments, plan, settings, store);
@@ -122,6 +133,9 @@ int submit(const SubmitArguments& arguments, const std::string& store) {
         {.what = "--on " + arguments.on + ": there is no such back end", .remedy = "--on local or --on slurm"});
   if (arguments.test_only && arguments.on != "slurm")
     throw ConfigError(Problem{.what = "--test-only asks Slurm", .remedy = "add --on slurm; study plan asks nobody"});
+  if (!arguments.gpus.empty() && arguments.on == "slurm")
+    throw ConfigError(Problem{.what = "--gpus shares out this machine's GPUs, but Slurm gives its own",
+                              .remedy = "say resources: {gpus: …} in the spec"});
   find_worker();
   const studies::Plan plan = plan_study(arguments.spec, store);
   return arguments.on == "slurm" ? submit_to_slurm(arguments, plan, store) : submit_here(arguments, plan, store);
@@ -139,6 +153,12 @@ void add_submit_command(CLI::App& app, Study& study) {
                    "Runs at the same time (default: as the spec says, else cores / threads; Slurm: as it sees fit)")
       ->check(CLI::PositiveNumber);
   command->add_flag("--test-only", arguments->test_only, "Only ask Slurm what it would say to the jobs");
+  command
+      ->add_option(
+          "--gpus", arguments->gpus,
+          "GPUs that runs may take, as CUDA_VISIBLE_DEVICES names them: 0,1 (default: all, when runs want some)")
+      ->delimiter(',')
+      ->type_name("LIST");
   command->add_flag("--no-report", arguments->no_report,
                     "With Slurm: no job behind all others that writes the report (else STORE/reports/NAME)");
   command->add_flag("--wait", arguments->wait, "Stay and show progress; exit 0 when every run is done, else 1");

@@ -31,5 +31,6 @@ void add_list_command(CLI::App& app, Study& study);
 void add_diff_command(CLI::App& app, Study& study);
 void add_adopt_command(CLI::App& app, Study& study);
 void add_gc_command(CLI::App& app, Study& study);
+void add_doctor_command(CLI::App& app, Study& study);
 
 }  // namespace hyscale::scheduler

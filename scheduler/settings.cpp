@@ -60,11 +60,22 @@ studies::SlurmSpec slurm_from(const json& j) {
 
 }  // namespace
 
-Settings resolve(studies::Resources resources, int slots, int cores) {
-  Settings settings{.resources = std::move(resources), .slots = slots, .host = host_name()};
+bool wants_gpus(const studies::Resources& resources) { return resources.device == "cuda" || resources.gpus > 0; }
+
+Settings resolve(studies::Resources resources, int slots, int cores, std::vector<std::string> gpus) {
+  Settings settings{.resources = std::move(resources), .gpus = std::move(gpus), .slots = slots, .host = host_name()};
   studies::Resources& r = settings.resources;
   const int64_t ranks = std::max<int64_t>(r.ranks, 1);
   if (settings.slots <= 0) settings.slots = static_cast<int>(r.runs);
+  if (!settings.gpus.empty()) {
+    const auto there = static_cast<int64_t>(settings.gpus.size());
+    const int64_t of_a_run = std::max<int64_t>(r.gpus, 1);
+    if (of_a_run > there)
+      throw ConfigError({.what = fmt::format("a run asks for {} GPUs, this machine has {}", of_a_run, there),
+                         .remedy = "ask for fewer in resources.gpus"});
+    const auto places = static_cast<int>(there / of_a_run * std::max<int64_t>(r.runs_per_gpu, 1));
+    settings.slots = settings.slots > 0 ? std::min(settings.slots, places) : places;
+  }
   if (settings.slots <= 0) settings.slots = static_cast<int>(cores / (ranks * std::max<int64_t>(r.threads, 1)));
   settings.slots = std::max(settings.slots, 1);
   if (r.threads <= 0) r.threads = std::max<int64_t>(cores / (ranks * settings.slots), 1);
@@ -88,17 +99,12 @@ Settings resolve_for_slurm(studies::Resources resources, studies::SlurmSpec slur
 
 std::string to_json(const Settings& s) {
   const studies::Resources& r = s.resources;
-  json j{{"device", r.device},
-         {"gpus", r.gpus},
-         {"tp", r.tp},
-         {"ranks", r.ranks},
-         {"threads", r.threads},
-         {"micro_batch", r.micro_batch},
-         {"time", r.time},
-         {"slots", s.slots},
-         {"host", s.host},
-         {"runs_per_gpu", r.runs_per_gpu},
-         {"on", s.on}};
+  json j{{"device", r.device},   {"gpus", r.gpus},
+         {"tp", r.tp},           {"ranks", r.ranks},
+         {"threads", r.threads}, {"micro_batch", r.micro_batch},
+         {"time", r.time},       {"slots", s.slots},
+         {"host", s.host},       {"runs_per_gpu", r.runs_per_gpu},
+         {"on", s.on},           {"gpu_list", s.gpus}};
   if (s.waits) j["waits"] = true;
   if (s.on == "slurm") j["slurm"] = slurm_json(s.slurm);
   return j.dump();
@@ -117,6 +123,7 @@ Settings settings_from_json(const std::string& text) {
     j.at("micro_batch").get_to(r.micro_batch);
     j.at("time").get_to(r.time);
     j.at("runs_per_gpu").get_to(r.runs_per_gpu);
+    s.gpus = j.value("gpu_list", std::vector<std::string>{});  // newer than the first settings
     j.at("slots").get_to(s.slots);
     j.at("host").get_to(s.host);
     s.on = j.value("on", "local");

@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "cluster/gpu_lease.h"
 #include "cluster/keeper.h"
 #include "cluster/slurm_task.h"
 #include "core/base/command_line.h"
@@ -37,6 +38,8 @@ int study_main(int argc, char** argv) {
 
   if (argc == 3 && std::string(argv[1]) == "keep-task") return cluster::keep_task(argv[2]);
 
+  if (argc >= 2 && std::string(argv[1]) == "hold-gpus") return cluster::hold_gpus({argv + 2, argv + argc});
+
   CLI::App app("Plans, runs and watches scaling studies");
   app.set_version_flag("--version", version_line("study"));
   app.footer(kExamples);
@@ -58,6 +61,7 @@ int study_main(int argc, char** argv) {
   scheduler::add_diff_command(app, study);
   scheduler::add_adopt_command(app, study);
   scheduler::add_gc_command(app, study);
+  scheduler::add_doctor_command(app, study);
   scheduler::add_drive_command(app, study);
   add_shell_commands(app, "study", kNotes);
   try {

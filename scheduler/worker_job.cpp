@@ -9,6 +9,7 @@
 #include <sstream>
 #include <unistd.h>
 
+#include "cluster/gpu_lease.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/process.h"
@@ -16,11 +17,14 @@
 
 namespace hyscale::scheduler {
 
-std::string find_worker() {
+std::string worker_path() {
   const char* named = std::getenv("HYSCALE_WORKER");
-  const std::string path = named != nullptr && *named != '\0'
-                               ? std::filesystem::absolute(named).string()
-                               : (std::filesystem::path(program_path()).parent_path() / "hybrid-worker").string();
+  if (named != nullptr && *named != '\0') return std::filesystem::absolute(named).string();
+  return (std::filesystem::path(program_path()).parent_path() / "hybrid-worker").string();
+}
+
+std::string find_worker() {
+  const std::string path = worker_path();
   if (::access(path.c_str(), X_OK) != 0)
     throw ConfigError({.what = "there is no worker at " + path,
                        .remedy = "build hybrid-worker, or name it with HYSCALE_WORKER=/path/to/hybrid-worker"});
@@ -73,6 +77,16 @@ std::string time_limit(const Settings& settings) {
   if (settings.on != "slurm") return settings.resources.time;
   const cluster::SlurmOptions options = slurm_options("", "", settings);
   return options.seconds > 0 ? std::to_string(options.seconds - options.signal_seconds) : "";
+}
+
+/// In front of the job: it waits for its GPUs, then becomes the job.
+void wait_for_gpus(std::vector<std::string>& argv, const Settings& settings) {
+  std::vector<std::string> holder =
+      cluster::holding_gpus({.count = static_cast<int>(std::max<int64_t>(settings.resources.gpus, 1)),
+                             .share = static_cast<int>(std::max<int64_t>(settings.resources.runs_per_gpu, 1)),
+                             .of = settings.gpus});
+  holder.insert(holder.begin(), program_path());
+  argv.insert(argv.begin(), holder.begin(), holder.end());
 }
 
 }  // namespace
@@ -137,6 +151,7 @@ cluster::Job worker_job(const std::string& store, const std::string& worker, con
   if (!attempt.from.empty()) add({"--from", attempt.from});
   if (!attempt.checkpoint_at.empty())
     add({"--checkpoint-at", fmt::format("{}", fmt::join(attempt.checkpoint_at, ","))});
+  if (!settings.gpus.empty()) wait_for_gpus(argv, settings);
   return job;
 }
 

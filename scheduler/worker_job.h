@@ -9,7 +9,9 @@
 
 namespace hyscale::scheduler {
 
-/// HYSCALE_WORKER, else `hybrid-worker` beside this program. Throws ConfigError when it cannot be executed.
+/// HYSCALE_WORKER, else `hybrid-worker` beside this program, whether it is there or not.
+std::string worker_path();
+/// The same. Throws ConfigError when it cannot be executed.
 std::string find_worker();
 
 /// STORE/jobs/RUN/K: the files of attempt K.
