@@ -17,8 +17,6 @@
 namespace hyscale::cluster {
 namespace {
 
-constexpr int kNoSuchProgram = 127;
-
 std::string unique_suffix() {
   std::random_device random;
   return fmt::format("{:08x}", static_cast<uint32_t>(random()));
