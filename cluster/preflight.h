@@ -6,33 +6,23 @@
 #include <vector>
 
 #include "cluster/command.h"
+#include "cluster/finding.h"
 #include "cluster/store_probe.h"
 
 namespace hyscale::cluster {
 
-/// What was looked at and what came of it.
-struct Finding {
-  enum class Level {
-    good,
-    note,     // worth knowing; nothing fails
-    warning,  // something may go slower or need a hand
-    failure,  // what was asked for would fail
-  };
-  std::string check = {};  // "mpi", "gpus", "clock", …
-  Level level = Level::good;
-  std::string what = {};
-  std::string remedy = {};  // of a warning or failure
-};
-std::string to_string(Finding::Level level);  // "good"
-
 /// What the runs ask of the place.
 struct Needs {
-  std::string worker = {};  // path of hybrid-worker
+  std::string worker = {};                    // path of hybrid-worker
+  std::vector<std::string> container = {};    // in front of the worker
+  std::vector<std::string> mpi = {"mpirun"};  // starts ranks; "-n RANKS" follows
   std::string store = {};
   int64_t ranks = 0;  // of a run; 0: not known, then two are tried
   bool gpus = false;  // runs cannot do without
   int64_t gpus_per_run = 0;
-  bool slurm = false;  // they go to a Slurm cluster
+  bool slurm = false;     // they go to a Slurm cluster
+  bool inside = false;    // and this is one of its jobs: what is not here is not elsewhere
+  std::string held = {};  // inside: a file that another host has locked; "": none
   std::string partition = {};
   int64_t seconds = 0;  // time limit of a run; 0: none
   int64_t runs = 0;     // 0: not known
@@ -54,6 +44,7 @@ std::vector<Finding> preflight(const Site& site, const Needs& needs,
 Finding check_worker(const Site& site, const Needs& needs);
 Finding check_mpi(const Site& site, const Needs& needs);
 Finding check_gpus(const Site& site, const Needs& needs);
+Finding check_held_lock(const std::string& file);
 std::vector<Finding> judge_store(const StoreProbe& probe, const Needs& needs);
 std::vector<Finding> check_slurm(const Site& site, const Needs& needs);
 

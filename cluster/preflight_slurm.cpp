@@ -114,9 +114,9 @@ Finding check_pmi(const Site& site, const Needs& needs) {
   const bool pmix = (said.out + said.err).find("pmix") != std::string::npos;
   if (pmix) return {.check = "slurm mpi", .what = "srun offers PMIx"};
   return {.check = "slurm mpi",
-          .level = needs.ranks > 1 ? Level::warning : Level::note,
+          .level = needs.mpi.front() == "srun" && needs.ranks > 1 ? Level::failure : Level::note,
           .what = "srun offers no PMIx",
-          .remedy = "keep to mpirun inside the jobs"};
+          .remedy = "let mpirun start the ranks inside the jobs: slurm: {mpi: mpirun}, the default"};
 }
 
 }  // namespace

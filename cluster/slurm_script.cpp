@@ -58,9 +58,9 @@ void write_place(Lines& lines, const SlurmOptions& o, const std::string& partiti
   lines.option("constraint", o.constraint);
 }
 
-void write_end_of_options(Lines& lines, const SlurmOptions& o) {
+void write_end_of_options(Lines& lines, const SlurmOptions& o, const std::string& when_lost = "requeue") {
   lines.option("open-mode", "append");
-  lines.flag("requeue");
+  lines.flag(when_lost);
   lines.option("kill-on-invalid-dep", "yes");
   for (const std::string& extra : o.extra) lines.line("#SBATCH " + extra);
   lines.line("");
@@ -125,6 +125,23 @@ std::string follow_up_script(const SlurmOptions& o, const BatchFiles& files, con
   write_prologue(lines, o);
   lines.line("# Starts when every array of the study has ended; reads run directories, no database.");
   lines.line(exec_line(job.argv));
+  return lines.text();
+}
+
+std::string one_job_script(const SlurmOptions& options, const BatchFiles& files, const JobShape& shape,
+                           const std::vector<std::string>& argv) {
+  constexpr int64_t kMostSeconds = 600;
+  SlurmOptions o = options;
+  o.seconds = o.seconds > 0 ? std::min(o.seconds, kMostSeconds) : kMostSeconds;
+  o.side_by_side = 1;
+  Lines lines;
+  lines.option("job-name", files.name());
+  write_place(lines, o, o.partition);
+  write_resources(lines, o, shape);
+  lines.option("output", files.directory + "/output.txt");
+  write_end_of_options(lines, o, "no-requeue");
+  write_prologue(lines, o);
+  lines.line(exec_line(argv));
   return lines.text();
 }
 

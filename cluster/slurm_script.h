@@ -17,6 +17,11 @@ std::string slurm_script(const SlurmOptions& options, const BatchFiles& files, c
 /// That of a job that runs one program after the others, on one core.
 std::string follow_up_script(const SlurmOptions& options, const BatchFiles& files, const FollowUp& job);
 
+/// That of one job of a run's shape, a few minutes at most, that runs `argv` on its first node. Slurm does not start it
+/// a second time.
+std::string one_job_script(const SlurmOptions& options, const BatchFiles& files, const JobShape& shape,
+                           const std::vector<std::string>& argv);
+
 /// For --dependency: "aftercorr:12,afterany:13:14"; "" when there is none.
 std::string dependency(int64_t after, const std::vector<int64_t>& behind);
 

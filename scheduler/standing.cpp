@@ -95,6 +95,7 @@ Standing standing(const storage::Database& database, const RunFiles& files, cons
   }
   s.driver = database.lease_holder(lease_name(study));
   const Settings settings = settings_from_json(database.study(study)->settings);
+  s.on_slurm = settings.on == "slurm", s.waits = settings.waits;
   count_units(s, settings);
   estimate(s, settings.slots);
   return s;

@@ -25,6 +25,8 @@ struct Standing {
   std::map<std::string, int> counts = {};  // by state
   std::vector<RunStanding> runs = {};
   std::optional<storage::LeaseHolder> driver = {};
+  bool on_slurm = false;      // carried on by Slurm and by each command that looks; no driver stays
+  bool waits = false;         // for a person who asks for more
   double eta_seconds = 0;     // NaN while nothing can be said
   double done_share = 0;      // of the executed FLOPs, 0 … 1
   double busy_seconds = 0;    // training time of all runs so far

@@ -91,6 +91,16 @@ ordered_json run_json(const RunStanding& r) {
   return j;
 }
 
+std::string driver_text(const Standing& s) {
+  if (s.driver)
+    return fmt::format("{} process {} on {}\n", s.on_slurm ? "looked after at this moment by" : "driven by",
+                       s.driver->process.pid, s.driver->host);
+  if (s.finished()) return "";
+  if (s.on_slurm && !s.waits)
+    return "its jobs are with Slurm: study status and study watch take in what ended and submit what is due\n";
+  return "nobody drives it: study submit or study retry carries on\n";
+}
+
 }  // namespace
 
 std::string cost_text(double seconds, const Standing& s) {
@@ -105,10 +115,7 @@ std::string summary_line(const Standing& s) {
 
 std::string to_text(const Standing& s, size_t most) {
   std::string text = fmt::format("study {}\n{}\n", s.study, summary_line(s));
-  if (s.driver)
-    text += fmt::format("driven by process {} on {}\n", s.driver->process.pid, s.driver->host);
-  else if (!s.finished())
-    text += "nobody drives it: study submit or study retry carries on\n";
+  text += driver_text(s);
   Listing active(most), trouble(most);
   for (const RunStanding& r : s.runs) {
     if (is_active(state_of(r.run))) active.add([&] { return active_text(r); });

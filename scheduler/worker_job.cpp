@@ -52,14 +52,10 @@ int64_t seconds_of(const std::string& time) {
 
 /// What starts the ranks.
 std::vector<std::string> launcher(const Settings& settings) {
-  const studies::Resources& r = settings.resources;
-  if (r.ranks <= 1) return {};
-  const std::string ranks = std::to_string(r.ranks);
-  if (settings.on != "slurm") return {"mpirun", "-n", ranks};
-  if (settings.slurm.mpi == "srun") return {"srun", "--mpi=pmix", "--exact", "-n", ranks};
-  // Several of them on the same cores would each bind to the first ones.
-  if (r.runs_per_gpu > 1) return {"mpirun", "--bind-to", "none", "-n", ranks};
-  return {"mpirun", "-n", ranks};
+  if (settings.resources.ranks <= 1) return {};
+  std::vector<std::string> argv = rank_launcher(settings);
+  argv.insert(argv.end(), {"-n", std::to_string(settings.resources.ranks)});
+  return argv;
 }
 
 /// What a job in a queue knows beside its command: hours may pass, and it may be started more than once.
@@ -90,6 +86,14 @@ void wait_for_gpus(std::vector<std::string>& argv, const Settings& settings) {
 }
 
 }  // namespace
+
+std::vector<std::string> rank_launcher(const Settings& settings) {
+  if (settings.on != "slurm") return {"mpirun"};
+  if (settings.slurm.mpi == "srun") return {"srun", "--mpi=pmix", "--exact"};
+  // Several of them on the same cores would each bind to the first ones.
+  if (settings.resources.runs_per_gpu > 1) return {"mpirun", "--bind-to", "none"};
+  return {"mpirun"};
+}
 
 cluster::JobShape shape_of(const Settings& settings) {
   return {.nodes = static_cast<int>(settings.slurm.nodes),

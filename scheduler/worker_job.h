@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cluster/backend.h"
 #include "cluster/slurm_options.h"
@@ -21,6 +22,9 @@ std::string cancel_mark(const std::string& store, const std::string& run_id, int
 
 /// STORE/jobs/slurm: a directory for each job array.
 std::string slurm_directory(const std::string& store);
+
+/// The program that starts a run's ranks, with its options; "-n RANKS" follows.
+std::vector<std::string> rank_launcher(const Settings& settings);
 
 /// What each run of the study asks of a machine.
 cluster::JobShape shape_of(const Settings& settings);

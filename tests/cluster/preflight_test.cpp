@@ -213,7 +213,9 @@ TEST_F(PreflightTest, SaysWhetherAccountingIsOnAndAnswers) {
 TEST_F(PreflightTest, SaysWhenSrunCannotStartRanks) {
   needs_.slurm = true, needs_.ranks = 4;
   says("srun", "none\npmi2\n");
-  expect("slurm mpi", Level::warning, "no PMIx", "mpirun");
+  expect("slurm mpi", Level::note, "no PMIx", "mpirun");
+  needs_.mpi = {"srun", "--mpi=pmix"};
+  expect("slurm mpi", Level::failure, "no PMIx", "mpirun");
 }
 
 TEST_F(PreflightTest, NeverFailsForAClusterThatIsNotAskedFor) {
