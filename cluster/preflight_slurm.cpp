@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -52,11 +53,15 @@ std::string names_of(const std::vector<Partition>& partitions) {
 
 Finding check_partition(const std::vector<Partition>& all, const Needs& needs) {
   const Finding failure{.check = "partition", .level = Level::failure};
-  std::vector<Partition> fit = all;
-  if (!needs.partition.empty()) std::erase_if(fit, [&](const Partition& p) { return p.name != needs.partition; });
-  if (fit.empty())
-    return {failure.check, failure.level, fmt::format("there is no partition '{}'", needs.partition),
-            "set slurm.partition to one of: " + names_of(all)};
+  std::vector<Partition> fit = needs.partition.empty() ? all : std::vector<Partition>{};
+  std::istringstream wanted(needs.partition);
+  for (std::string name; std::getline(wanted, name, ',');) {
+    const size_t before = fit.size();
+    std::copy_if(all.begin(), all.end(), std::back_inserter(fit), [&](const Partition& p) { return p.name == name; });
+    if (fit.size() == before)
+      return {failure.check, failure.level, fmt::format("there is no partition '{}'", name),
+              "set slurm.partition to one of: " + names_of(all)};
+  }
   const std::string names = names_of(fit);
   std::erase_if(fit, [](const Partition& p) { return p.available != "up"; });
   if (fit.empty())

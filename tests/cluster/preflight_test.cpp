@@ -196,6 +196,13 @@ TEST_F(PreflightTest, ChecksThePartitionItsStateItsTimeLimitAndItsGpus) {
   expect("partition", Level::failure, "no GPUs in: short", "slurm.partition");
 }
 
+TEST_F(PreflightTest, KnowsThatAnyOfSeveralPartitionsMayTakeTheRuns) {
+  needs_.slurm = true, needs_.partition = "short,main", needs_.seconds = 3600;
+  expect("partition", Level::good, "main", "");
+  needs_.partition = "main,nowhere";
+  expect("partition", Level::failure, "'nowhere'", "main, short, old");
+}
+
 TEST_F(PreflightTest, WarnsOfLimitsOfTheClusterThatTheStudyMeets) {
   needs_.slurm = true, needs_.runs = 20'000;
   expect("slurm limits", Level::warning, "MaxJobCount 10000", "throttle");
