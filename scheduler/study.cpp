@@ -30,7 +30,8 @@ constexpr const char* kExamples = R"(Examples:
 const ManualNotes kNotes{
     .exit_status = {{"0", "done"}, {"1", "something asked for failed"}, {"2", "bad input"}},
     .environment = {{"HYSCALE_STORE", "directory of corpora, runs and results; default ./hyscale-store"},
-                    {"HYSCALE_WORKER", "the hybrid-worker to start; default: the one beside this program"}}};
+                    {"HYSCALE_WORKER", "the hybrid-worker to start; default: the one beside this program"},
+                    {"HYSCALE_GPU_LEASES", "directory of the locks by which runs take turns on this machine's GPUs"}}};
 
 int study_main(int argc, char** argv) {
   // The keepers of jobs, started by the back ends; kept out of the command line that people see.
