@@ -153,7 +153,7 @@ std::vector<Finding> check_slurm(const Site& site, const Needs& needs) {
              .remedy = needs.slurm ? "submit from a login node of the cluster, or with --on local" : ""}};
   if (config.exit_code != 0)
     return {{.check = "slurm",
-             .level = needs.slurm ? Level::failure : Level::warning,
+             .level = needs.slurm ? Level::failure : Level::note,
              .what = "its controller does not answer: " + config.err.substr(0, config.err.find('\n')),
              .remedy = "wait for it (scontrol ping); runs that are under way go on meanwhile"}};
   const auto settings = settings_in(config.out);
