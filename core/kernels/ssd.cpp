@@ -1,5 +1,6 @@
 #include "core/kernels/ssd.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <vector>
@@ -88,10 +89,16 @@ void ssd_backward(const SsdShape& shape, const SsdInputs& in, const SsdSaved& sa
   expect_shape("SSD dx", gradients.x, in.x.shape());
   expect_shape("SSD db", gradients.b, in.b.shape());
   expect_shape("SSD dc", gradients.c, in.c.shape());
-  expect_shape("SSD ddt_raw", gradients.dt_raw, in.dt_raw.shape());
+  const int64_t spare = gradients.dt_raw.extent(1) - shape.heads;  // a narrower one is refused below
+  expect_shape("SSD ddt_raw", gradients.dt_raw, {shape.tokens(), shape.heads + std::max<int64_t>(spare, 0)});
   if (exec.device == Device::cuda) return cuda::ssd_backward(shape, in, saved, dy, gradients, exec);
-  with_real(in.x.dtype(),
-            [&](auto real) { scan_backward<decltype(real)>(shape, in, saved, dy, gradients, *exec.arena); });
+  with_real(in.x.dtype(), [&](auto real) {
+    using T = decltype(real);
+    scan_backward<T>(shape, in, saved, dy, gradients, *exec.arena);
+    const auto behind = gradients.dt_raw.slice(1, shape.heads, spare).view<T, 2>();
+    for (int64_t t = 0; spare > 0 && t < shape.tokens(); ++t)
+      for (int64_t i = 0; i < spare; ++i) behind(t, i) = 0;
+  });
 }
 
 void ssd_recurrence(const SsdShape& shape, const SsdInputs& in, const Tensor& y, const Tensor& final_state) {

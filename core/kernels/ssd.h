@@ -43,7 +43,8 @@ struct SsdSaved {
 
 /// Gradients of the inputs: overwritten, except those of the parameters, which are accumulated.
 struct SsdGradients {
-  Tensor x, b, c, dt_raw;    // shapes of the inputs, written
+  Tensor x, b, c;            // shapes of the inputs, written
+  Tensor dt_raw;             // [tokens, heads or more], written; 0 in the columns behind the heads
   Tensor dt_bias, a_log, d;  // [heads], +=
 };
 

@@ -10,6 +10,8 @@
 
 namespace hyscale::model {
 
+static int64_t whole(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
+
 // Where and in which dtype matrices are computed with: what the flat arrays' layout follows.
 namespace {
 struct Layout {
@@ -18,13 +20,16 @@ struct Layout {
 
   // GPUs step through the arrays in pieces that must not cross from one parameter to the next (optim/gpu_adamw.h).
   int64_t unit() const { return device == Device::cuda ? 64 : 1; }
-  int64_t size(const spec::ParameterSpec& p) const {
-    return p.shape.size() == 2 ? p.shape[0] * row_stride(dtype, p.shape[1], device) : p.count();
+  int64_t stride(const spec::ParameterSpec& p) const {
+    return p.shape.size() == 2 ? row_stride(dtype, p.shape[1], device) : p.count();
   }
+  int64_t rows(const spec::ParameterSpec& p) const {
+    if (p.shape.size() != 2) return 1;
+    return device == Device::cuda ? whole(p.shape[0], 8) : p.shape[0];
+  }
+  int64_t size(const spec::ParameterSpec& p) const { return rows(p) * stride(p); }
 };
 }  // namespace
-
-static int64_t whole(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 
 static int64_t flat_size(const std::vector<spec::ParameterSpec>& list, Layout layout, int64_t pad) {
   int64_t size = 0;
@@ -32,11 +37,17 @@ static int64_t flat_size(const std::vector<spec::ParameterSpec>& list, Layout la
   return whole(size, pad);
 }
 
-Tensor window(const Tensor& flat, const Parameter& parameter) {
-  const Shape shape(parameter.spec.shape);
+static Tensor all_rows(const Tensor& flat, const Parameter& parameter) {
   const Tensor part = flat.slice(0, parameter.offset, parameter.size);
+  const Shape shape(parameter.spec.shape);
   if (shape.size() != 2) return part.reshape(shape);
-  return part.reshape({shape[0], parameter.size / std::max<int64_t>(1, shape[0])}).slice(1, 0, shape[1]);
+  return part.reshape({parameter.size / std::max<int64_t>(1, parameter.stride), parameter.stride})
+      .slice(1, 0, shape[1]);
+}
+
+Tensor window(const Tensor& flat, const Parameter& parameter) {
+  const Tensor all = all_rows(flat, parameter);
+  return parameter.spec.shape.size() == 2 ? all.slice(0, 0, parameter.spec.shape[0]) : all;
 }
 
 ParameterTable::ParameterTable(std::vector<spec::ParameterSpec> list, DType compute, DeviceContext& context,
@@ -52,8 +63,11 @@ ParameterTable::ParameterTable(std::vector<spec::ParameterSpec> list, DType comp
   parameters_.reserve(list.size());
   for (spec::ParameterSpec& spec : list) {
     const int64_t size = layout.size(spec);
-    Parameter p{.spec = std::move(spec), .weight = {}, .gradient = {}, .offset = offset, .size = size};
-    p.weight = window(p.spec.shape.size() == 2 && !rounded_.empty() ? rounded_ : weights_, p);
+    Parameter p;
+    p.spec = std::move(spec), p.offset = offset, p.size = size, p.stride = layout.stride(p.spec);
+    const Tensor& read = p.spec.shape.size() == 2 && !rounded_.empty() ? rounded_ : weights_;
+    p.weight = window(read, p);
+    p.all_weight_rows = all_rows(read, p), p.all_gradient_rows = all_rows(gradients_, p);
     p.gradient = window(gradients_, p);
     offset += whole(size, layout.unit());
     if (!index_.emplace(p.spec.name, parameters_.size()).second)
@@ -147,11 +161,10 @@ template <class T>
 void ParameterTable::draw(uint64_t seed, T* flat) const {
   for (const Parameter& p : parameters_) {
     const Draws draws(seed, p.spec.name);
-    const int64_t width = p.spec.shape.empty() ? 1 : p.spec.shape.back(), rows = p.spec.count() / width;
-    const int64_t stride = p.size / rows;
+    const int64_t width = p.spec.shape.empty() ? 1 : p.spec.shape.back();
     parallel_for(p.spec.count(), 65536, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        flat[p.offset + i / width * stride + i % width] = static_cast<T>(model::draw(p.spec.init, draws, i));
+        flat[p.offset + i / width * p.stride + i % width] = static_cast<T>(model::draw(p.spec.init, draws, i));
     });
   }
 }

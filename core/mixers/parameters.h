@@ -15,10 +15,14 @@ namespace hyscale::model {
 /// One parameter in use. `gradient` is accumulated into (+=) by every backward pass until somebody clears it.
 struct Parameter {
   spec::ParameterSpec spec;
-  Tensor weight;       // [shape], what kernels read; the rows of a matrix are row_stride apart
-  Tensor gradient;     // laid out alike, in the wide dtype
+  Tensor weight;    // [shape], what kernels read; the rows of a matrix are row_stride apart
+  Tensor gradient;  // laid out alike, in the wide dtype
+  /// Those of a matrix with its spare rows, which are 0: on a GPU the rows in memory are a multiple of 8, the sizes at
+  /// which products are fastest.
+  Tensor all_weight_rows, all_gradient_rows;
   int64_t offset = 0;  // of its first element in the flat arrays
-  int64_t size = 0;    // elements there, those between rows included: they stay 0
+  int64_t size = 0;    // elements there, those between and behind rows included: they stay 0
+  int64_t stride = 0;  // elements between the rows of a matrix, or of a vector its own
 };
 
 /// The window, of the parameter's shape, on an array laid out like the flat ones.

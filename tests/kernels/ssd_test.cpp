@@ -1,6 +1,7 @@
 #include "core/kernels/ssd.h"
 
 #include <cmath>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "core/base/error.h"
@@ -228,6 +229,18 @@ TEST(Ssd, SinglePrecisionGradientsStayCloseToDouble) {
   EXPECT_LT(relative_difference(a.a_log, b.a_log), 3e-6);
   EXPECT_LT(relative_difference(a.dt_bias, b.dt_bias), 3e-6);
   EXPECT_LT(relative_difference(a.d, b.d), 3e-6);
+}
+
+TEST(Ssd, ColumnsBehindTheHeadsOfItsGradientAreZero) {
+  Case c(shapes()[1], DType::f64);
+  const OwnedTensor dy = random_tensor(DType::f64, c.y.tensor().shape(), 9);
+  const Gradients g = gradients_of(c, dy);
+  const OwnedTensor wide = filled_tensor(DType::f64, {c.shape.tokens(), c.shape.heads + 3}, NAN);
+  SsdGradients into = g.windows(c);
+  into.dt_raw = wide;
+  ssd_backward(c.shape, c.inputs(), c.forward(), dy, into, c.exec);
+  EXPECT_EQ(values_of(wide.tensor().slice(1, 0, c.shape.heads)), values_of(g.dt_raw));
+  EXPECT_THAT(values_of(wide.tensor().slice(1, c.shape.heads, 3)), ::testing::Each(0.0));
 }
 
 TEST(Ssd, NoTokenSeesALaterOne) {

@@ -44,8 +44,7 @@ class EveryStackOnAGpu : public ::testing::TestWithParam<Stack> {
   static void for_each_element(const Parameter& one, const Parameter& two, F&& visit) {
     const int64_t width = one.spec.shape.back(), rows = one.spec.count() / width;
     for (int64_t r = 0; r < rows; ++r)
-      for (int64_t i = 0; i < width; ++i)
-        visit(one.offset + r * (one.size / rows) + i, two.offset + r * (two.size / rows) + i);
+      for (int64_t i = 0; i < width; ++i) visit(one.offset + r * one.stride + i, two.offset + r * two.stride + i);
   }
 
   static std::vector<float> gradients_of(const Model& model, DeviceContext& context) {

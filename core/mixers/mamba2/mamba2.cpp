@@ -11,6 +11,7 @@ Mamba2Branch::Mamba2Branch(const spec::Mamba2Spec& spec, double norm_epsilon, co
       shared_(shared),
       norm_epsilon_(norm_epsilon),
       in_weight_(parameters.at(prefix + "in.weight")),
+      spare_(in_weight_.all_weight_rows.extent(0) - in_weight_.weight.extent(0)),
       conv_weight_(parameters.at(prefix + "conv.weight")),
       conv_bias_(parameters.at(prefix + "conv.bias")),
       dt_bias_(parameters.at(prefix + "dt_bias")),
@@ -57,7 +58,7 @@ Tensor Mamba2Branch::forward(const Tensor& x, BatchShape shape, const Exec& exec
             .d_state = spec_.d_state,
             .chunk = std::min(spec_.chunk, shape.length)};
   document_begins_ = shape.document_begins;
-  in_ = arena.matrix(x.dtype(), tokens, spec_.in_width());
+  in_ = arena.matrix(x.dtype(), tokens, spec_.in_width() + spare_);
   conv_ = arena.matrix(x.dtype(), tokens, spec_.conv_width());
   y_ = arena.matrix(x.dtype(), tokens, spec_.d_ssm);
   if (norm_weight_ != nullptr) rstd_ = arena.tensor(wide(x.dtype()), {tokens, spec_.norm_groups});
@@ -73,7 +74,7 @@ void Mamba2Branch::backward(const Tensor& x, const Tensor& dvalue, const Tensor&
                             const Exec& exec) {
   Arena& arena = *exec.arena;
   const Arena::Scope scope(arena);
-  const Tensor din = arena.matrix(x.dtype(), x.extent(0), spec_.in_width()),
+  const Tensor din = arena.matrix(x.dtype(), x.extent(0), spec_.in_width() + spare_),
                dconv = arena.matrix(x.dtype(), x.extent(0), spec_.conv_width()),
                dy = arena.matrix(x.dtype(), x.extent(0), spec_.d_ssm);
   kernels::gated_rms_norm_backward(norm_args(), rstd_, dvalue, dy, gate(din),
@@ -82,7 +83,7 @@ void Mamba2Branch::backward(const Tensor& x, const Tensor& dvalue, const Tensor&
                         {.x = x_part(dconv),
                          .b = b_part(dconv),
                          .c = c_part(dconv),
-                         .dt_raw = dt_part(din),
+                         .dt_raw = din.slice(1, spec_.in_width() - spec_.heads(), spec_.heads() + spare_),
                          .dt_bias = dt_bias_.gradient,
                          .a_log = a_log_.gradient,
                          .d = d_.gradient},
@@ -92,11 +93,12 @@ void Mamba2Branch::backward(const Tensor& x, const Tensor& dvalue, const Tensor&
   project_in_backward(x, din, dx, accumulate, exec);
 }
 
-// z | x | B | C | dt is one product; without an x of its own, z and B | C | dt are one each.
+// z | x | B | C | dt is one product, which also makes spare columns of 0; without an x of its own, z and B | C | dt are
+// one each.
 std::array<Mamba2Branch::Columns, 2> Mamba2Branch::projected() const {
-  if (spec_.own_value) return {{{.begin = 0, .row = 0, .count = spec_.in_width()}, {}}};
+  if (spec_.own_value) return {{{.begin = 0, .row = 0, .count = spec_.in_width() + spare_}, {}}};
   const int64_t s = spec_.d_ssm;
-  return {{{.begin = 0, .row = 0, .count = s}, {.begin = 2 * s, .row = s, .count = spec_.in_width() - 2 * s}}};
+  return {{{.begin = 0, .row = 0, .count = s}, {.begin = 2 * s, .row = s, .count = spec_.in_width() + spare_ - 2 * s}}};
 }
 
 void Mamba2Branch::project_in(const Tensor& x, const Exec& exec) {
@@ -104,7 +106,7 @@ void Mamba2Branch::project_in(const Tensor& x, const Exec& exec) {
     if (part.count > 0)
       kernels::gemm({.out = in_.slice(1, part.begin, part.count),
                      .a = x,
-                     .b = in_weight_.weight.slice(0, part.row, part.count),
+                     .b = in_weight_.all_weight_rows.slice(0, part.row, part.count),
                      .transpose_b = true},
                     exec);
   if (!spec_.own_value)
@@ -116,7 +118,7 @@ void Mamba2Branch::project_in_backward(const Tensor& x, const Tensor& din, const
   for (const Columns& part : projected()) {
     if (part.count == 0) continue;
     const Tensor columns = din.slice(1, part.begin, part.count);
-    kernels::gemm({.out = in_weight_.gradient.slice(0, part.row, part.count),
+    kernels::gemm({.out = in_weight_.all_gradient_rows.slice(0, part.row, part.count),
                    .a = columns,
                    .b = x,
                    .transpose_a = true,
@@ -124,7 +126,7 @@ void Mamba2Branch::project_in_backward(const Tensor& x, const Tensor& din, const
                   exec);
     kernels::gemm({.out = dx,
                    .a = columns,
-                   .b = in_weight_.weight.slice(0, part.row, part.count),
+                   .b = in_weight_.all_weight_rows.slice(0, part.row, part.count),
                    .accumulate = accumulate || part.begin > 0},
                   exec);
   }

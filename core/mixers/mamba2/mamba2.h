@@ -45,13 +45,15 @@ class Mamba2Branch final : public Branch {
   const spec::Mamba2Spec spec_;
   SharedValue* const shared_;  // null: x is projected here
   const double norm_epsilon_;
-  const Parameter &in_weight_, &conv_weight_, &conv_bias_, &dt_bias_, &a_log_, &d_;
+  const Parameter& in_weight_;
+  const int64_t spare_;  // rows of in_weight_ that are 0; as many columns lie behind dt
+  const Parameter &conv_weight_, &conv_bias_, &dt_bias_, &a_log_, &d_;
   const Parameter* norm_weight_;  // null: the gate alone
 
   // of the micro-batch at work
   kernels::SsdShape shape_;
   Tensor document_begins_;
-  Tensor in_;    // [tokens, z | x | B | C | dt]
+  Tensor in_;    // [tokens, z | x | B | C | dt | spare]
   Tensor conv_;  // [tokens, x | B | C]
   Tensor y_;     // [tokens, d_ssm]
   Tensor rstd_;  // [tokens, norm_groups]

@@ -29,6 +29,7 @@ struct SsdCase {
   std::vector<int64_t> starts = {};  // of documents, in the first sequence; mirrored in the others
   bool states = false;               // one comes in, one goes out
   int64_t before = 8, pad = 8;       // columns before and behind the windows that the tensors are
+  int64_t spare = 0;                 // columns of ddt_raw behind the heads
   DType dtype = DType::f32;
   std::string name() const { return what + "_" + std::string(name_of(dtype)); }
 };
@@ -102,7 +103,8 @@ struct Scan {
     dx = twin.output("dx", {tokens, inner}, window(inner));
     db = twin.output("db", {tokens, groups}, window(groups));
     dc = twin.output("dc", {tokens, groups}, window(groups));
-    ddt_raw = twin.output("ddt_raw", {tokens, shape.heads}, {.window = {.first = 3, .row = shape.heads + 3}});
+    const int64_t columns = shape.heads + of.spare;
+    ddt_raw = twin.output("ddt_raw", {tokens, columns}, {.window = {.first = 3, .row = columns + 3}});
     ddt_bias = twin.updated("ddt_bias", {shape.heads}, wide);
     da_log = twin.updated("da_log", {shape.heads}, wide);
     dd = twin.updated("dd", {shape.heads}, wide);
@@ -127,7 +129,7 @@ std::vector<SsdCase> cases() {
       {.what = "seven_tokens", .shape = shape(2, 7, 8, 128, 2, 64), .states = true},
       {.what = "sixteen_and_one", .shape = shape(1, 17, 1, 64, 1, 64)},
       {.what = "a_chunk", .shape = shape(1, 128, 2, 128, 1, 128)},
-      {.what = "a_chunk_and_one", .shape = shape(2, 129, 3, 64, 1, 128), .states = true},
+      {.what = "a_chunk_and_one", .shape = shape(2, 129, 3, 64, 1, 128), .states = true, .spare = 5},
       {.what = "thousand", .shape = shape(1, 1000, 8, 64, 1, 128)},
       {.what = "thousand_wide", .shape = shape(1, 1000, 3, 128, 1, 128), .states = true},
       {.what = "groups", .shape = shape(2, 300, 6, 64, 3, 64), .states = true},

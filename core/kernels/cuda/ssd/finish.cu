@@ -76,7 +76,7 @@ __device__ void finish_head(const TokenArgs& args, int64_t sequence, int head, i
 }
 
 template <int Each, class T>
-__global__ void __launch_bounds__(kThreads) token_kernel(TokenArgs args, Rows<T> ddt_raw) {
+__global__ void __launch_bounds__(kThreads) token_kernel(TokenArgs args, Rows<T> ddt_raw, int columns) {
   __shared__ float raw[Each * 32][kHeads + 1];
   const Sizes& s = args.s;
   const int64_t sequence = blockIdx.x / s.chunks;
@@ -87,7 +87,8 @@ __global__ void __launch_bounds__(kThreads) token_kernel(TokenArgs args, Rows<T>
   const int count = s.count(chunk);
   for (int i = static_cast<int>(threadIdx.x); i < count * kHeads; i += kThreads) {
     const int t = i / kHeads, h = i % kHeads;
-    if (first + h < s.heads) ddt_raw[s.row(sequence, chunk) + t][first + h] = from_f32<T>(raw[t][h]);
+    if (first + h < columns)
+      ddt_raw[s.row(sequence, chunk) + t][first + h] = from_f32<T>(first + h < s.heads ? raw[t][h] : 0.0F);
   }
 }
 
@@ -141,13 +142,14 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T>
-void launch_tokens(const TokenArgs& args, Rows<T> ddt_raw, cudaStream_t stream) {
+void launch_tokens(const TokenArgs& args, const Tensor& ddt_raw, cudaStream_t stream) {
+  const auto columns = static_cast<int>(ddt_raw.extent(1));
   const dim3 grid(static_cast<unsigned>(args.s.sequences * args.s.chunks),
-                  static_cast<unsigned>(divide_up(args.s.heads, kHeads)));
+                  static_cast<unsigned>(divide_up(columns, kHeads)));
   if (args.s.chunk == 128)
-    token_kernel<4><<<grid, kThreads, 0, stream>>>(args, ddt_raw);
+    token_kernel<4><<<grid, kThreads, 0, stream>>>(args, rows_of<T>(ddt_raw), columns);
   else
-    token_kernel<2><<<grid, kThreads, 0, stream>>>(args, ddt_raw);
+    token_kernel<2><<<grid, kThreads, 0, stream>>>(args, rows_of<T>(ddt_raw), columns);
 }
 
 }  // namespace
@@ -156,7 +158,7 @@ void finish(const Sizes& sizes, const SsdInputs& in, const Decays& decays, const
             const SsdGradients& gradients, cudaStream_t stream) {
   const auto* const a_log = pointer_to<const float>(in.a_log);
   with_activation("ssd", gradients.dt_raw.dtype(), [&]<class T>(T) {
-    launch_tokens<T>({sizes, decays, scratch, a_log}, rows_of<T>(gradients.dt_raw), stream);
+    launch_tokens<T>({sizes, decays, scratch, a_log}, gradients.dt_raw, stream);
   });
   const int width = sizes.groups * sizes.d_state;
   const int64_t tokens = sizes.sequences * sizes.length;
