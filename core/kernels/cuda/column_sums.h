@@ -4,8 +4,8 @@
 
 namespace hyscale::kernels::cuda {
 
-constexpr int kColumnSumLanes = 32;  // columns of one block
-constexpr int kColumnSumSlices = 8;  // threads that share the rows of a column
+constexpr int kColumnSumLanes = 32;   // columns of one block
+constexpr int kColumnSumSlices = 32;  // threads that share the rows of a column
 
 template <class To>
 __global__ void __launch_bounds__(kColumnSumLanes* kColumnSumSlices)

@@ -7,9 +7,7 @@
 namespace hyscale::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 512;
-constexpr int kWarps = kThreads / 32;
-constexpr int kMostVectors = 8;  // of 16 bytes, that a thread keeps: 32768 bf16 logits a block
+constexpr int kMostVectors = 8;  // of 16 bytes, that a thread keeps: 32768 bf16 logits a block of 512 threads
 constexpr int kSumThreads = 1024;
 constexpr int64_t kLogitBytes = int64_t{512} << 20;  // of a chunk
 constexpr float kLog2E = std::numbers::log2e_v<float>;
@@ -86,7 +84,7 @@ __device__ uint4 load_partly(const T* from, int count) {
   return pack<T>(x);
 }
 
-template <class T, int kVectors>
+template <class T, int kThreads, int kVectors>
 __device__ void load_tile(const T* row, int vocabulary, int first, uint4 (&tile)[kVectors]) {
   const int whole = vocabulary / kLanes<T>, rest = vocabulary % kLanes<T>;
   const uint32_t bits = sizeof(T) == 2 ? 0xFF80FF80u : 0xFF800000u;  // -inf
@@ -126,7 +124,7 @@ __device__ void add_tile(const uint4 (&tile)[kVectors], LogSum& total) {
 }
 
 // factor · e^(logit - top) in place of the logits.
-template <class T, int kVectors>
+template <class T, int kThreads, int kVectors>
 __device__ void store_tile(T* row, int vocabulary, int first, const uint4 (&tile)[kVectors], float base, float factor) {
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
@@ -152,7 +150,9 @@ __device__ LogSum warp_total(LogSum own) {
 }
 
 // In every thread, the same bits.
+template <int kThreads>
 __device__ LogSum block_total(LogSum own) {
+  constexpr unsigned kWarps = kThreads / 32;
   __shared__ LogSum warps[kWarps];
   const LogSum mine = warp_total(own);
   const unsigned lane = threadIdx.x % 32;
@@ -167,7 +167,7 @@ __device__ void store_nll(const Softmax<T>& a, int64_t token, double nll) {
   if (a.rounded_nll != nullptr) a.rounded_nll[token] = static_cast<float>(nll);
 }
 
-template <class T>
+template <int kThreads, class T>
 __device__ void leave_out(const Softmax<T>& a, int64_t token, T* row) {
   if (threadIdx.x == 0) store_nll(a, token, 0);
   if (!a.backward) return;
@@ -176,13 +176,13 @@ __device__ void leave_out(const Softmax<T>& a, int64_t token, T* row) {
 }
 
 // One block per token: reads its logits once, if a tile holds them all, and leaves their gradient in their place.
-template <class T, int kVectors>
-__global__ void __launch_bounds__(kThreads, 2) softmax_kernel(Softmax<T> a) {
+template <class T, int kThreads, int kVectors>
+__global__ void __launch_bounds__(kThreads, 1024 / kThreads) softmax_kernel(Softmax<T> a) {
   constexpr int kTile = kThreads * kVectors;
   const int64_t token = blockIdx.x;
   const int target = a.targets[token], thread = static_cast<int>(threadIdx.x);
   T* const row = a.logits + token * a.stride;
-  if (target < 0) return leave_out(a, token, row);
+  if (target < 0) return leave_out<kThreads>(a, token, row);
 
   const bool owns_target = target / kLanes<T> % kThreads == thread, known = target < a.vocabulary;
   const float logit = owns_target && known ? to_f32(row[target]) : NAN;
@@ -190,15 +190,15 @@ __global__ void __launch_bounds__(kThreads, 2) softmax_kernel(Softmax<T> a) {
   uint4 tile[kVectors];
   LogSum total;
   for (int begin = 0; begin <= last; begin += kTile) {
-    load_tile(row, a.vocabulary, begin + thread, tile);
+    load_tile<T, kThreads>(row, a.vocabulary, begin + thread, tile);
     add_tile<T>(tile, total);
   }
-  total = block_total(total);
+  total = block_total<kThreads>(total);
   const float base = base_of(total.top), factor = a.scale / total.sum;
   if (a.backward)
     for (int begin = last; begin >= 0; begin -= kTile) {
-      if (begin != last) load_tile(row, a.vocabulary, begin + thread, tile);
-      store_tile(row, a.vocabulary, begin + thread, tile, base, factor);
+      if (begin != last) load_tile<T, kThreads>(row, a.vocabulary, begin + thread, tile);
+      store_tile<T, kThreads>(row, a.vocabulary, begin + thread, tile, base, factor);
     }
   if (!owns_target) return;
   if (a.backward && known) row[target] = from_f32<T>(scaled_exp(logit, base) * factor - a.scale);
@@ -220,12 +220,16 @@ __global__ void __launch_bounds__(kSumThreads) add_loss_kernel(double* loss, con
   if (threadIdx.x == 0) *loss += sums[0];
 }
 
-template <class T, int kVectors>
+// Small blocks for short rows, so that many rows are on their way at once.
+template <class T, int kThreads = 128, int kVectors = 1>
 void launch_softmax(const Softmax<T>& softmax, int64_t tokens, cudaStream_t stream) {
-  if constexpr (kVectors < kMostVectors)
-    if (softmax.vocabulary > kThreads * kVectors * kLanes<T>)
-      return launch_softmax<T, 2 * kVectors>(softmax, tokens, stream);
-  softmax_kernel<T, kVectors><<<static_cast<unsigned>(tokens), kThreads, 0, stream>>>(softmax);
+  const bool holds = softmax.vocabulary <= kThreads * kVectors * kLanes<T>;
+  if constexpr (kVectors < kMostVectors) {
+    if (!holds) return launch_softmax<T, kThreads, 2 * kVectors>(softmax, tokens, stream);
+  } else if constexpr (kThreads < 512) {
+    if (!holds) return launch_softmax<T, 4 * kThreads, kVectors / 2>(softmax, tokens, stream);
+  }
+  softmax_kernel<T, kThreads, kVectors><<<static_cast<unsigned>(tokens), kThreads, 0, stream>>>(softmax);
   check_launch("cross_entropy");
 }
 
@@ -256,15 +260,15 @@ void cross_entropy(const CrossEntropyArgs& args, const Exec& exec) {
     gemm({.out = logits, .a = x, .b = args.weight, .transpose_b = true}, exec);
     with_activation("cross_entropy", dtype, [&]<class T>(T) {
       float* const rounded = pointer_to<float>(args.nll);
-      launch_softmax<T, 1>({.logits = pointer_to<T>(logits),
-                            .stride = logits.stride(0),
-                            .vocabulary = static_cast<int>(vocabulary),
-                            .targets = pointer_to<const int32_t>(args.targets) + begin,
-                            .nll = nll + begin,
-                            .rounded_nll = rounded == nullptr ? nullptr : rounded + begin,
-                            .scale = static_cast<float>(args.scale),
-                            .backward = backward},
-                           count, stream);
+      launch_softmax<T>({.logits = pointer_to<T>(logits),
+                         .stride = logits.stride(0),
+                         .vocabulary = static_cast<int>(vocabulary),
+                         .targets = pointer_to<const int32_t>(args.targets) + begin,
+                         .nll = nll + begin,
+                         .rounded_nll = rounded == nullptr ? nullptr : rounded + begin,
+                         .scale = static_cast<float>(args.scale),
+                         .backward = backward},
+                        count, stream);
     });
     if (!backward) continue;
     gemm({.out = args.dx.slice(0, begin, count), .a = logits, .b = args.weight}, exec);

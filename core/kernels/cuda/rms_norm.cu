@@ -158,19 +158,21 @@ __device__ void store_backward(const Backward<T>& a, int64_t t, int64_t c, const
 // One warp's rows: a block's sums are those of its warps, in their order.
 template <int N, int kPacks>
 __device__ void store_parts_of_warps(float* parts, const float (&dweight)[kPacks][N], int64_t channels) {
-  __shared__ float sums[kPacks * 32 * N];
-  for (int warp = 0; warp < kThreads / 32; ++warp) {
-    if (static_cast<int>(threadIdx.x) / 32 == warp)
+  constexpr int kWarps = kThreads / 32;
+  __shared__ float sums[kWarps][kPacks * N][32];  // of the channel (p · 32 + lane) · N + i at p · N + i and lane
 #pragma unroll
-      for (int p = 0; p < kPacks; ++p)
+  for (int p = 0; p < kPacks; ++p)
 #pragma unroll
-        for (int i = 0; i < N; ++i) {
-          const int c = (p * 32 + static_cast<int>(threadIdx.x) % 32) * N + i;
-          sums[c] = warp == 0 ? dweight[p][i] : sums[c] + dweight[p][i];
-        }
-    __syncthreads();
+    for (int i = 0; i < N; ++i) sums[threadIdx.x / 32][p * N + i][threadIdx.x % 32] = dweight[p][i];
+  __syncthreads();
+  for (int at = static_cast<int>(threadIdx.x); at < kPacks * N * 32; at += kThreads) {
+    const int lane = at % 32, i = at / 32 % N, p = at / 32 / N, channel = (p * 32 + lane) * N + i;
+    float sum = 0;
+#pragma unroll
+    for (int warp = 0; warp < kWarps; ++warp)
+      sum = warp == 0 ? sums[0][at / 32][lane] : sum + sums[warp][at / 32][lane];
+    if (channel < channels) parts[channel] = sum;
   }
-  for (int64_t c = threadIdx.x; c < channels; c += kThreads) parts[c] = sums[c];
 }
 
 // Of backward, at once on a multiprocessor: as many as their registers allow.
