@@ -87,10 +87,19 @@ std::string rate_text(const TrainBench& b) {
   return text;
 }
 
-std::string sensors_text(const GpuSensors& sensors) {
+/// What a token costs, in joules; the GPU alone.
+std::optional<double> energy_per_token(const TrainBench& b) {
+  if (!b.gpu->sensors.power_watts || b.tokens_per_second() <= 0) return {};
+  return *b.gpu->sensors.power_watts / b.tokens_per_second();
+}
+
+std::string sensors_text(const TrainBench& b) {
+  const GpuSensors& sensors = b.gpu->sensors;
   std::string text;
   if (sensors.sm_clock_mhz) text += fmt::format("  clock          {:>10.0f} MHz\n", *sensors.sm_clock_mhz);
   if (sensors.power_watts) text += fmt::format("  power          {:>10.0f} W\n", *sensors.power_watts);
+  if (const auto energy = energy_per_token(b))
+    text += fmt::format("  energy         {:>10.2f} mJ a token\n", *energy * 1e3);
   if (sensors.temperature_celsius) text += fmt::format("  temperature    {:>10.0f} °C\n", *sensors.temperature_celsius);
   return text;
 }
@@ -112,7 +121,7 @@ std::string gpu_text(const TrainBench& b, const TrainBenchPlan& plan, const Work
                                  precision(device), gpu.facts.deterministic ? "yes" : "no");
   text += step_text(b, plan) + rate_text(b);
   text += fmt::format("  idle           {:>10.1f} % of the time of a step\n", gpu.idle_share * 100);
-  text += sensors_text(gpu.sensors);
+  text += sensors_text(b);
   text += fmt::format("  memory         {:>10.2f} GiB of {:.1f}: weights and optimizer {:.2f}, activations {:.2f}\n",
                       gib(gpu.memory.peak), gib(gpu.memory.total), gib(static_cast<size_t>(b.state_bytes)),
                       gib(static_cast<size_t>(b.activation_bytes)));
@@ -161,6 +170,7 @@ Json gpu_json(const TrainBench& b, const TrainBenchPlan& plan, const WorkDevice&
                {"tokens_per_second", b.tokens_per_second()},
                {"with_head_tflops", b.rate() * 1e-12}};
   add_if_known(json, gpu, b.rate());
+  if (const auto energy = energy_per_token(b)) json["joules_per_token"] = *energy;
   json["idle_share"] = gpu.idle_share;
   json["state_bytes"] = b.state_bytes;
   json["activation_bytes"] = b.activation_bytes;
