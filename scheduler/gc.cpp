@@ -26,7 +26,7 @@ using storage::RunRow;
 using Steps = std::set<int64_t>;
 
 constexpr size_t kNewestOfResumable = 2;  // the last one may turn out to be damaged
-constexpr size_t kRunsAtOnce = 256;       // runs looked at and cleaned while the database is held
+constexpr size_t kBatch = 256;            // runs looked at and cleaned while the database is held
 
 RunDirectory directory_of(const Database& database, const std::string& run_id) {
   return {database.store() + "/runs/" + run_id};
@@ -127,7 +127,7 @@ GcReport collect_garbage(Database& database, const GcOptions& options) {
     for (auto next = chosen.begin(); next != chosen.end();)
       database.transaction([&] {  // nobody plans a branch or launches a run meanwhile
         const auto now = database.open_branch_points();
-        for (size_t i = 0; i < kRunsAtOnce && next != chosen.end(); ++i, ++next)
+        for (size_t i = 0; i < kBatch && next != chosen.end(); ++i, ++next)
           remove_from(database, next->first, next->second, points_of(now, next->first), options, report);
       });
   }
