@@ -63,6 +63,7 @@ struct JobStatus {
   int signal = 0;     // that killed it; 0: it exited by itself
   EndCause cause = EndCause::own_exit;
   int restarts = 0;          // times that the batch system has started it again
+  int node_failures = 0;     // those of them before which its node had gone down
   std::string message = {};  // for people: why it waits, or what the batch system says of its end
 };
 

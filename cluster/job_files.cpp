@@ -57,6 +57,7 @@ Job read_command(const JobFiles& files) {
 
 void write_processes(const JobFiles& files, const JobProcesses& p) {
   json j{{"keeper", to_json(p.keeper)}, {"worker", to_json(p.worker)}, {"host", p.host}, {"launch", p.launch}};
+  if (p.silent > 0) j["silent"] = p.silent;
   if (!p.slurm_job.empty()) j["slurm_job"] = p.slurm_job;
   write_json(files.started(), j);
 }
@@ -66,6 +67,7 @@ void write_end(const JobFiles& files, const JobEnd& end) {
   if (end.cause == EndCause::not_begun) j["not_begun"] = true;
   if (end.requeued) j["requeued"] = true;
   if (end.launch > 1) j["launch"] = end.launch;
+  if (end.silent > 0) j["silent"] = end.silent;
   write_json(files.ended(), j);
 }
 
@@ -76,7 +78,8 @@ std::optional<JobProcesses> read_processes(const JobFiles& files) {
                         .worker = process_from(j.at("worker")),
                         .host = j.value("host", ""),
                         .slurm_job = j.value("slurm_job", ""),
-                        .launch = j.value("launch", 1)};
+                        .launch = j.value("launch", 1),
+                        .silent = j.value("silent", 0)};
   });
 }
 
@@ -87,7 +90,8 @@ std::optional<JobEnd> read_end(const JobFiles& files) {
                   .signal = j.at("signal").get<int>(),
                   .cause = j.value("not_begun", false) ? EndCause::not_begun : EndCause::own_exit,
                   .requeued = j.value("requeued", false),
-                  .launch = j.value("launch", 1)};
+                  .launch = j.value("launch", 1),
+                  .silent = j.value("silent", 0)};
   });
 }
 

@@ -34,13 +34,14 @@ struct JobProcesses {
   std::string host = {};
   std::string slurm_job = {};  // "12_3"; "" elsewhere
   int launch = 1;              // counts the times that the batch system has started the job
+  int silent = 0;              // launches before this one that ended without a word: their node went down
 };
 struct JobEnd {
   int exit_code = 0;
   int signal = 0;
   EndCause cause = EndCause::own_exit;
   bool requeued = false;  // the keeper has asked the batch system to start the job again
-  int launch = 1;
+  int launch = 1, silent = 0;
 };
 
 void write_command(const JobFiles& files, const Job& job);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "cluster/job_files.h"
+#include "cluster/lock.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 
@@ -23,6 +24,37 @@ SlurmBackend::SlurmBackend(SlurmOptions options, RunCommand run, const Clock& cl
       reading_(options_.directory, cluster_, run_, clock) {}
 
 double SlurmBackend::lost_after() const { return std::numeric_limits<double>::infinity(); }
+
+void SlurmBackend::refresh(const std::vector<JobHandle>& jobs) {
+  reading_.refresh(jobs);
+  free_held_tasks();
+}
+
+/// A controller that was killed starts running tasks once more, is refused by their nodes, and holds them for a person
+/// to look at. Once the copy that ran has ended its work, the task has none; should it have died, the task has to
+/// start.
+void SlurmBackend::free_held_tasks() {
+  std::vector<std::string> idle{"scancel", "--quiet"}, needed{"scontrol", "release"};
+  const size_t none = idle.size();
+  std::map<std::string, TaskList> lists;
+  for (const auto& [task, record] : reading_.records()) {
+    if (record.reason != "launch failed requeued held" || !is_array_of(options_.label, record.name)) continue;
+    const BatchFiles files{options_.directory + "/" + record.name};
+    if (!lists.contains(record.name)) lists[record.name] = read_tasks(files);
+    const auto members = lists[record.name].jobs.find(task.index);
+    if (members == lists[record.name].jobs.end()) continue;
+    const auto over = [](const std::string& job) {
+      const auto end = read_end(JobFiles{job});
+      return (end && !end->requeued) || fs::exists(JobFiles{job}.revoked());
+    };
+    const auto lives = [](const std::string& job) { return is_locked(JobFiles{job}.lock()); };
+    const auto& jobs = members->second;
+    if (std::any_of(jobs.begin(), jobs.end(), lives)) continue;
+    (std::all_of(jobs.begin(), jobs.end(), over) ? idle : needed).push_back(to_string(task));
+  }
+  if (idle.size() > none) run_(idle, {});
+  if (needed.size() > none) run_(needed, {});
+}
 
 std::string describe_pmi(const RunCommand& run) {
   const CommandOutput said = run({"srun", "--mpi=list"}, {});

@@ -33,7 +33,7 @@ class SlurmBackend : public Backend {
   /// and after it are returned; throws ConfigError with Slurm's words when it is the first. An array of which Slurm has
   /// not said whether it took it counts as launched: `poll` tells later, and it is never submitted twice.
   std::vector<JobHandle> launch(const std::vector<Reservation>& jobs) override;
-  void refresh(const std::vector<JobHandle>& jobs) override { reading_.refresh(jobs); }
+  void refresh(const std::vector<JobHandle>& jobs) override;
   JobStatus poll(const JobHandle& handle) override { return reading_.poll(handle); }
   void cancel(const std::vector<JobHandle>& jobs, Cancel how) override;
   void wait(const std::vector<JobHandle>& jobs, double seconds) override;
@@ -60,6 +60,7 @@ class SlurmBackend : public Backend {
   std::optional<int64_t> find_by_name(const std::string& name) const;
   BatchFiles follow_up_files() const { return {options_.directory + "/hyscale-" + options_.label + "-report"}; }
   std::vector<int64_t> unfinished_arrays() const;
+  void free_held_tasks();
   int64_t ceiling(const std::vector<Reservation>& jobs) const;
   std::map<std::string, SlurmTask> known_trunks(const std::vector<Reservation>& jobs);
 

@@ -1,5 +1,7 @@
 #include "cluster/slurm_files.h"
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fmt/format.h>
 
@@ -27,6 +29,14 @@ auto read_array_file(const std::string& path, Read read) {
 }
 
 }  // namespace
+
+bool is_array_of(const std::string& label, const std::string& name) {
+  constexpr size_t kSuffixDigits = 8;  // what tells a study's arrays apart (slurm_launch.cpp)
+  const std::string prefix = "hyscale-" + label + "-";
+  return name.size() == prefix.size() + kSuffixDigits && name.starts_with(prefix) &&
+         std::all_of(name.begin() + static_cast<std::ptrdiff_t>(prefix.size()), name.end(),
+                     [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
 
 void write_tasks(const BatchFiles& files, const TaskList& tasks) {
   json by_index = json::object();

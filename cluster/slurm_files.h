@@ -20,6 +20,9 @@ struct BatchFiles {
   std::string name() const { return directory.substr(directory.rfind('/') + 1); }
 };
 
+/// Whether a job's name is that of an array of the study with this label.
+bool is_array_of(const std::string& label, const std::string& name);
+
 /// Held from the first reservation of a launch until Slurm has its last array, by the submitter and by each sbatch.
 inline std::string submitting_lock(const std::string& directory) { return directory + "/submitting.lock"; }
 

@@ -1,7 +1,5 @@
 // The job behind all others of a study.
 
-#include <algorithm>
-#include <cctype>
 #include <set>
 
 #include "cluster/slurm.h"
@@ -12,19 +10,6 @@
 #include "core/base/files.h"
 
 namespace hyscale::cluster {
-namespace {
-
-constexpr size_t kSuffixDigits = 8;  // that slurm_launch.cpp gives an array's name
-
-bool is_array_of(const std::string& label, const std::string& name) {
-  const std::string prefix = "hyscale-" + label + "-";
-  return name.size() == prefix.size() + kSuffixDigits && name.starts_with(prefix) &&
-         std::all_of(name.begin() + static_cast<std::ptrdiff_t>(prefix.size()), name.end(),
-                     [](unsigned char c) { return std::isxdigit(c) != 0; });
-}
-
-}  // namespace
-
 std::vector<int64_t> SlurmBackend::unfinished_arrays() const {
   const CommandOutput queue = run_(squeue_argv(), {});
   std::set<int64_t> jobs;

@@ -99,7 +99,7 @@ SlurmFacts SlurmReading::said_of(const std::optional<JobPlace>& place) {
 
 FileFacts SlurmReading::facts_of(const JobFiles& files, const std::optional<JobPlace>& place) {
   FileFacts facts{.end = read_end(files)};
-  if (facts.end) facts.launches = facts.end->launch;
+  if (facts.end) facts.launches = facts.end->launch, facts.silent = facts.end->silent;
   const bool final = facts.end && !facts.end->requeued;
   facts.terminated = fs::exists(files.terminated());
   if (final && !facts.terminated) return facts;
@@ -108,7 +108,10 @@ FileFacts SlurmReading::facts_of(const JobFiles& files, const std::optional<JobP
   facts.unanswered = batch && batch->submitted && !batch->job;
   facts.script_ran = place && fs::exists(BatchFiles{place->batch}.output(place->index));
   facts.submitting = (!batch || !batch->submitted) && is_locked(submitting_lock(directory_));
-  if (const auto processes = read_processes(files)) facts.launches = std::max(facts.launches, processes->launch);
+  if (const auto processes = read_processes(files)) {
+    facts.launches = std::max(facts.launches, processes->launch);
+    facts.silent = std::max(facts.silent, processes->silent);
+  }
   facts.locked = is_locked(files.lock());
   facts.revoked = fs::exists(files.revoked());
   return facts;

@@ -29,6 +29,7 @@ class SlurmReading {
   void refresh(const std::vector<JobHandle>& jobs);
   JobStatus poll(const JobHandle& handle);
 
+  const SlurmRecords& records() const { return records_; }  // of the last refresh
   const std::optional<JobPlace>& place_of(const std::string& job_directory);
   /// nullopt while nobody knows under which id its array is with Slurm.
   std::optional<SlurmTask> task_of(const JobPlace& place);

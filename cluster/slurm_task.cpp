@@ -50,7 +50,7 @@ struct Running {
   Job job;
   Descriptor lock;
   pid_t worker = 0;
-  int launch = 1;
+  int launch = 1, silent = 0;
   int64_t step = -1;  // at its start
 };
 
@@ -106,6 +106,8 @@ class Task {
     }
     const auto processes = read_processes(files);
     const int launch = processes ? processes->launch + 1 : 1;
+    const bool spoke = fs::exists(files.terminated()) || (before && processes && before->launch == processes->launch);
+    const int silent = processes ? processes->silent + (spoke ? 0 : 1) : 0;
     const bool resumes = !job.begun.empty() && fs::exists(job.begun);
     if (resumes && std::find(job.argv.begin(), job.argv.end(), job.resume) == job.argv.end())
       job.argv.push_back(job.resume);
@@ -118,8 +120,9 @@ class Task {
                             .worker = find_process(worker).value_or(ProcessIdentity{worker, 0}),
                             .host = host_name(),
                             .slurm_job = id_,
-                            .launch = launch});
-    return Running{files, std::move(job), std::move(lock), worker, launch, step};
+                            .launch = launch,
+                            .silent = silent});
+    return Running{files, std::move(job), std::move(lock), worker, launch, silent, step};
   }
 
   /// Another copy of this task may still run the job: a controller that was killed starts a task twice, and a node
@@ -161,7 +164,8 @@ class Task {
   void take_in(const Running& r, int status) {
     JobEnd how{.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
                .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-               .launch = r.launch};
+               .launch = r.launch,
+               .silent = r.silent};
     // Slurm may be about to say that it ends the task; a worker gets that signal at the same time.
     timespec moment{.tv_sec = 0, .tv_nsec = 200'000'000};
     if (how.exit_code != 0 && !terminated_) {

@@ -20,6 +20,7 @@ JobStatus ended_as(EndCause cause, const FileFacts& files, std::string message) 
           .signal = files.end ? files.end->signal : 0,
           .cause = cause,
           .restarts = std::max(files.launches - 1, 0),
+          .node_failures = files.silent,
           .message = std::move(message)};
 }
 

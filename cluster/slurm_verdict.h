@@ -16,6 +16,7 @@ struct FileFacts {
   std::optional<JobEnd> end = {};
   bool locked = false;      // a process of it lives
   int launches = 0;         // times it was started
+  int silent = 0;           // those of them, but for the last, that ended without a word
   bool revoked = false;     // it is not to be started (again)
   bool terminated = false;  // Slurm asked it to end
   bool script_ran = false;  // the batch script began

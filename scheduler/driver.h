@@ -37,6 +37,8 @@ struct DriverTools {
   cluster::Backend* other = nullptr;  // looks after jobs that were launched elsewhere, before the study came here
 };
 
+inline constexpr double kLeaseSeconds = 30;  // without a heartbeat, after which a driver counts as dead
+
 /// Carries one study to its end, round after round: what the back end and the run directories say goes into the
 /// database, and what may start is launched. All memory is in the database; a driver that is killed at any moment is
 /// replaced by the next one. Only the holder of the study's lease launches.
@@ -71,7 +73,7 @@ class Driver {
   void take_in(const storage::RunRow& run, cluster::Backend& backend);
   void take_in_end(const storage::RunRow& run, const cluster::JobStatus& status);
   bool can_still_start(const storage::RunRow& run);
-  void finish(const storage::RunRow& run, const storage::RunResult& result, int restarts = 0);
+  void finish(const storage::RunRow& run, const storage::RunResult& result, const cluster::JobStatus& job = {});
   void start_what_may();
   /// The checkpoint a run starts from, if any; nullopt while it has to wait. May end the run, when its trunk has ended
   /// short of the branch point.

@@ -87,10 +87,16 @@ bool apply_outer_cause(RunRow& run, const Event& event, bool advanced) {
   return true;
 }
 
+/// What the batch system mended by itself counts, but stops nothing.
+void count_restarts(RunRow& run, const Event& event) {
+  run.requeues += event.restarts - event.node_failures;
+  run.node_faults += event.node_failures;
+}
+
 void apply_end(RunRow& run, const Event& event) {
   const bool advanced = event.step > run.last_step;
   run.last_step = std::max(run.last_step, event.step);
-  run.requeues += event.restarts;
+  count_restarts(run, event);
   if (event.signal == 0 && event.exit_code == static_cast<int>(ExitCode::diverged))
     return become(run, RunState::diverged, with_message("the loss is not finite", event.message));
   if (run.cancel_asked) return become(run, RunState::cancelled, "cancelled on request");
@@ -170,7 +176,7 @@ RunRow after(RunRow run, const Event& event) {
       run.state = to_string(RunState::running);
       break;
     case Event::Kind::finished:
-      run.requeues += event.restarts;
+      count_restarts(run, event);
       become(run, RunState::done);
       break;
     case Event::Kind::ended:

@@ -43,7 +43,8 @@ struct Event {
   int exit_code = 0;
   int signal = 0;
   cluster::EndCause cause = cluster::EndCause::own_exit;  // ended
-  int restarts = 0;                                       // ended: times that the batch system started it again
+  int restarts = 0;                                       // times that the batch system started it again
+  int node_failures = 0;                                  // those of them before which its node had gone down
   int64_t step = 0;                                       // ended, gone: where the worker had come to
   bool can_shrink = false;                                // ended with out of memory: a smaller micro-batch is possible
   RunState trunk = RunState::failed;

@@ -30,6 +30,7 @@ class FakeSlurm {
  public:
   CommandOutput operator()(const std::vector<std::string>& argv) {
     calls.push_back(fmt::format("{}", argv[0]));
+    if (argv[0] == "scontrol" && argv[1] == "release") released.insert(released.end(), argv.begin() + 2, argv.end());
     if (argv[0] == "scontrol") return config();
     if (argv[0] == "sbatch") return take(argv);
     if (argv[0] == "squeue") return queue_answers ? CommandOutput{.out = queue} : CommandOutput{.exit_code = 1};
@@ -49,7 +50,7 @@ class FakeSlurm {
   std::string queue, accounts;
   CommandOutput answer = {};  // of sbatch, in place of the id, when it says anything
   bool takes = true;
-  std::vector<std::string> calls, cancelled, dependencies;
+  std::vector<std::string> calls, cancelled, released, dependencies;
   std::map<int64_t, std::string> scripts;
 
  private:
@@ -208,6 +209,16 @@ TEST_F(SlurmBackendTest, CancelsATaskOnlyWhenAllItsRunsAreToEnd) {
   EXPECT_TRUE(fs::exists(JobFiles{store_ + "/a"}.revoked())) << "its keeper reads it";
   slurm.cancel({handle("b")}, Backend::Cancel::ask);
   EXPECT_THAT(slurm_.cancelled, Contains("1_0"));
+}
+
+TEST_F(SlurmBackendTest, FreesTasksThatAControllerHoldsAfterItsOwnDeath) {
+  launch({job("over"), job("died"), job("runs")});
+  write_end({store_ + "/over"}, {.exit_code = 0});
+  const Descriptor alive = take_lock(JobFiles{store_ + "/runs"}.lock());
+  for (const int64_t task : {0, 1, 2}) slurm_.queue += slurm_.line(1, task, "PENDING", "launch failed requeued held");
+  status("runs");
+  EXPECT_THAT(slurm_.cancelled, testing::ElementsAre("--quiet", "1_0"));
+  EXPECT_THAT(slurm_.released, testing::ElementsAre("1_1"));
 }
 
 TEST_F(SlurmBackendTest, PutsAJobBehindAllArraysAndReplacesTheOneBefore) {

@@ -160,8 +160,9 @@ TEST(RunStateTest, IsLostNotFailedWhenItsJobVanishesAgainAndAgain) {
 }
 
 TEST(RunStateTest, AddsTheRestartsThatTheBatchSystemMade) {
-  RunRow run = after(running_run(), {.kind = Kind::finished, .restarts = 3});
-  EXPECT_EQ(run.requeues, 3);
+  const RunRow run = after(running_run(), {.kind = Kind::finished, .restarts = 3, .node_failures = 1});
+  EXPECT_EQ(run.requeues, 2);
+  EXPECT_EQ(run.node_faults, 1);
 }
 
 TEST(RunStateTest, IgnoresEventsThatMeanNothingInAState) {
