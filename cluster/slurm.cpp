@@ -9,6 +9,7 @@
 
 #include "cluster/job_files.h"
 #include "cluster/lock.h"
+#include "cluster/slurm_verdict.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 
@@ -44,8 +45,9 @@ void SlurmBackend::free_held_tasks() {
     const auto members = lists[record.name].jobs.find(task.index);
     if (members == lists[record.name].jobs.end()) continue;
     const auto over = [](const std::string& job) {
-      const auto end = read_end(JobFiles{job});
-      return (end && !end->requeued) || fs::exists(JobFiles{job}.revoked());
+      const JobFiles its{job};
+      const auto end = read_end(its);
+      return (end && is_last_word(*end, fs::exists(its.terminated()))) || fs::exists(its.revoked());
     };
     const auto lives = [](const std::string& job) { return is_locked(JobFiles{job}.lock()); };
     const auto& jobs = members->second;

@@ -42,19 +42,27 @@ void SlurmReading::refresh(const std::vector<JobHandle>& jobs) {
 
 /// About those that squeue has forgotten and that have not said themselves how they ended.
 void SlurmReading::ask_sacct(const std::vector<JobHandle>& jobs) {
-  std::set<std::string> names;
+  std::set<int64_t> ids;
+  std::set<std::string> names;  // of arrays whose id nobody knows
   double since = clock_.unix_seconds();
   for (const JobHandle& job : jobs) {
     const auto& place = place_of(job.id);
     if (!place || said_of(place).record || fs::exists(JobFiles{job.id}.ended())) continue;
     const Batch& batch = batch_of(place->batch);
-    names.insert(BatchFiles{place->batch}.name());
+    if (batch.job)
+      ids.insert(*batch.job);
+    else
+      names.insert(BatchFiles{place->batch}.name());
     constexpr double kClocksDiffer = 3600, kOldest = 90 * 86400.0;
     since = std::min(since, batch.submitted ? batch.submitted->time - kClocksDiffer : since - kOldest);
   }
-  if (names.empty()) return;
-  const CommandOutput accounts = run_(sacct_argv({names.begin(), names.end()}, since), {});
-  answered_ = accounts.exit_code == 0;
+  if (!ids.empty()) take_in_accounts(run_(sacct_argv(std::vector<int64_t>(ids.begin(), ids.end()), since), {}));
+  if (!names.empty())
+    take_in_accounts(run_(sacct_argv(std::vector<std::string>(names.begin(), names.end()), since), {}));
+}
+
+void SlurmReading::take_in_accounts(const CommandOutput& accounts) {
+  answered_ = answered_ && accounts.exit_code == 0;
   for (const auto& [task, record] : parse_sacct(accounts.out)) {
     records_.try_emplace(task, record);
     job_by_name_.try_emplace(record.name, task.job);

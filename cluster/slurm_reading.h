@@ -44,6 +44,7 @@ class SlurmReading {
   JobStatus weigh(const JobFiles& files, const std::optional<JobPlace>& place, const SlurmFacts& said);
   SlurmFacts said_of(const std::optional<JobPlace>& place);
   void ask_sacct(const std::vector<JobHandle>& jobs);
+  void take_in_accounts(const CommandOutput& accounts);
 
   std::string directory_;
   std::optional<SlurmCluster> cluster_;

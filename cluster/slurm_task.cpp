@@ -193,7 +193,8 @@ class Task {
   /// Slurm ends this task and starts it again later. False: it would not.
   bool requeue() {
     const CommandOutput said = run_command({"scontrol", "requeue", environment("SLURM_JOB_ID")}, {});
-    if (said.exit_code == 0) {
+    // Asked twice, because its first answer came too late, Slurm says that the job waits already.
+    if (said.exit_code == 0 || said.err.find("pending execution") != std::string::npos) {
       timespec most{.tv_sec = 120, .tv_nsec = 0};
       sigset_t term;
       sigemptyset(&term), sigaddset(&term, SIGTERM);

@@ -85,14 +85,20 @@ SlurmRecords parse_squeue(const std::string& text) {
   return records;
 }
 
-std::vector<std::string> sacct_argv(const std::vector<std::string>& names, double since) {
+static std::vector<std::string> sacct(const std::string& which, double since) {
   return {"sacct",
           "--noheader",
           "--allocations",
           "--parsable2",
           "--starttime=" + local_time(since),
-          fmt::format("--name={}", fmt::join(names, ",")),
+          which,
           "--format=JobID,State,End,JobName,Reason,ExitCode"};
+}
+std::vector<std::string> sacct_argv(const std::vector<int64_t>& jobs, double since) {
+  return sacct(fmt::format("--jobs={}", fmt::join(jobs, ",")), since);
+}
+std::vector<std::string> sacct_argv(const std::vector<std::string>& names, double since) {
+  return sacct(fmt::format("--name={}", fmt::join(names, ",")), since);
 }
 
 SlurmRecords parse_sacct(const std::string& text) {

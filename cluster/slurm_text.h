@@ -32,7 +32,9 @@ std::vector<std::string> squeue_argv();
 /// Lines that are no such record are left out.
 SlurmRecords parse_squeue(const std::string& text);
 
-/// `since` (unix seconds) is always given: without it sacct begins at midnight.
+/// `since` (unix seconds) is always given: without it sacct begins at midnight. Asked by id it also shows what was
+/// cancelled before its dependency was fulfilled; asked by name it does not.
+std::vector<std::string> sacct_argv(const std::vector<int64_t>& jobs, double since);
 std::vector<std::string> sacct_argv(const std::vector<std::string>& names, double since);
 SlurmRecords parse_sacct(const std::string& text);
 

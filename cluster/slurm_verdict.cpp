@@ -96,11 +96,12 @@ bool is_unfinished(const SlurmRecord& record) {
   return is_waiting(record) || std::find(kUnfinished.begin(), kUnfinished.end(), record.state) != kUnfinished.end();
 }
 
+bool is_last_word(const JobEnd& end, bool terminated) {
+  return !end.requeued && (end.exit_code == 0 || (!terminated && end.signal == 0));
+}
+
 JobStatus verdict(const FileFacts& files, const SlurmFacts& slurm, double now) {
-  const bool worker_spoke = files.end && !files.end->requeued;
-  // Its own last word needs nobody else's, unless something outside made it end.
-  if (worker_spoke && (files.end->exit_code == 0 || (!files.terminated && files.end->signal == 0)))
-    return own_end(files);
+  if (files.end && is_last_word(*files.end, files.terminated)) return own_end(files);
   if (slurm.record && is_waiting(*slurm.record)) {
     JobStatus waits{.state = JobState::queued, .restarts = files.launches, .message = slurm.record->reason};
     return waits;

@@ -33,6 +33,10 @@ struct SlurmFacts {
 /// submission; while Slurm does not answer, only a job's own last word counts.
 JobStatus verdict(const FileFacts& files, const SlurmFacts& slurm, double now);
 
+/// Whether a worker's end is its own doing, which needs nobody else's word: nothing outside made it end, and the keeper
+/// has not asked for another start.
+bool is_last_word(const JobEnd& end, bool terminated);
+
 /// PENDING, RUNNING and the like: Slurm will do more with it.
 bool is_unfinished(const SlurmRecord& record);
 bool is_waiting(const SlurmRecord& record);

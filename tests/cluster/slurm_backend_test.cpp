@@ -29,7 +29,8 @@ class StillClock : public Clock {
 class FakeSlurm {
  public:
   CommandOutput operator()(const std::vector<std::string>& argv) {
-    calls.push_back(fmt::format("{}", argv[0]));
+    calls.push_back(argv[0]);
+    if (argv[0] == "sacct") sacct_asked = argv;
     if (argv[0] == "scontrol" && argv[1] == "release") released.insert(released.end(), argv.begin() + 2, argv.end());
     if (argv[0] == "scontrol") return config();
     if (argv[0] == "sbatch") return take(argv);
@@ -50,7 +51,7 @@ class FakeSlurm {
   std::string queue, accounts;
   CommandOutput answer = {};  // of sbatch, in place of the id, when it says anything
   bool takes = true;
-  std::vector<std::string> calls, cancelled, released, dependencies;
+  std::vector<std::string> sacct_asked, calls, cancelled, released, dependencies;
   std::map<int64_t, std::string> scripts;
 
  private:
@@ -164,6 +165,8 @@ TEST_F(SlurmBackendTest, ConcludesNothingWhileSqueueOrSacctIsAway) {
   slurm_.sacct_answers = true;
   slurm_.accounts = fmt::format("1_0|CANCELLED by 0|2026-11-24T00:00:00|{}|None|0:0\n", slurm_.name_of(1));
   EXPECT_EQ(status("j").cause, EndCause::cancelled_outside);
+  EXPECT_THAT(slurm_.sacct_asked, Contains("--jobs=1"))
+      << "by name sacct hides what was cancelled before it could start";
 }
 
 TEST_F(SlurmBackendTest, NeverAsksSacctWhereAccountingIsOff) {
@@ -212,13 +215,16 @@ TEST_F(SlurmBackendTest, CancelsATaskOnlyWhenAllItsRunsAreToEnd) {
 }
 
 TEST_F(SlurmBackendTest, FreesTasksThatAControllerHoldsAfterItsOwnDeath) {
-  launch({job("over"), job("died"), job("runs")});
+  launch({job("over"), job("died"), job("runs"), job("terminated")});
   write_end({store_ + "/over"}, {.exit_code = 0});
+  write_end({store_ + "/terminated"}, {.exit_code = 75});
+  replace_file(JobFiles{store_ + "/terminated"}.terminated(), "");
   const Descriptor alive = take_lock(JobFiles{store_ + "/runs"}.lock());
-  for (const int64_t task : {0, 1, 2}) slurm_.queue += slurm_.line(1, task, "PENDING", "launch failed requeued held");
+  for (const int64_t task : {0, 1, 2, 3})
+    slurm_.queue += slurm_.line(1, task, "PENDING", "launch failed requeued held");
   status("runs");
   EXPECT_THAT(slurm_.cancelled, testing::ElementsAre("--quiet", "1_0"));
-  EXPECT_THAT(slurm_.released, testing::ElementsAre("1_1"));
+  EXPECT_THAT(slurm_.released, testing::ElementsAre("1_1", "1_3"));
 }
 
 TEST_F(SlurmBackendTest, PutsAJobBehindAllArraysAndReplacesTheOneBefore) {

@@ -33,9 +33,10 @@ TEST(SlurmText, ReadsStatesAndRangesFromSacct) {
 }
 
 TEST(SlurmText, AlwaysTellsSacctSinceWhen) {
-  const auto argv = sacct_argv({"a", "b"}, 1.7e9);
-  EXPECT_NE(std::find_if(argv.begin(), argv.end(), [](const auto& a) { return a.starts_with("--starttime=20"); }),
-            argv.end());
+  for (const auto& argv :
+       {sacct_argv(std::vector<std::string>{"a", "b"}, 1.7e9), sacct_argv(std::vector<int64_t>{1, 2}, 1.7e9)})
+    EXPECT_NE(std::find_if(argv.begin(), argv.end(), [](const auto& a) { return a.starts_with("--starttime=20"); }),
+              argv.end());
 }
 
 TEST(SlurmText, FindsTheIdInWhatSbatchSays) {
