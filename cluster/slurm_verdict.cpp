@@ -63,7 +63,7 @@ JobStatus unknown_to_slurm(const FileFacts& files, const SlurmFacts& slurm, doub
 JobStatus ended_for_slurm(const FileFacts& files, const SlurmRecord& record, double now) {
   const std::string said = record.reason.empty() ? record.state : record.state + " (" + record.reason + ")";
   const std::string_view state = record.state;
-  if (state == "CANCELLED" && record.reason.find("Dependency") != std::string::npos)
+  if (state == "CANCELLED" && record.reason.find("NeverSatisfied") != std::string::npos)
     return ended_as(EndCause::not_begun, files, "its trunk did not succeed");
   if (state == "CANCELLED") return ended_as(EndCause::cancelled_outside, files, said);
   if (state == "TIMEOUT" || state == "DEADLINE") return ended_as(EndCause::time_limit, files, said);

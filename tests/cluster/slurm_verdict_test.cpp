@@ -43,6 +43,7 @@ TEST(SlurmVerdict, TellsTheCausesApart) {
   EXPECT_EQ(cause("OUT_OF_MEMORY"), EndCause::out_of_memory);
   EXPECT_EQ(cause("CANCELLED"), EndCause::cancelled_outside);
   EXPECT_EQ(cause("CANCELLED", "DependencyNeverSatisfied"), EndCause::not_begun);
+  EXPECT_EQ(cause("CANCELLED", "Dependency"), EndCause::cancelled_outside) << "a person did it while it waited";
 }
 
 TEST(SlurmVerdict, AsksSlurmWhyAWorkerWasTerminatedOrKilled) {

@@ -169,7 +169,7 @@ accounts() {
 forgotten_cancellation() {
   waits=$(squeue -h --array --states=PENDING -o '%F_%K' | sort -t_ -k1,1n -k2,2n | tail -1)
   expect 0 scancel "$waits"
-  eventually sh -c "[ -z \"\$(squeue -h --array --states=all -o '%F_%K' | grep -x '$waits')\" ]"
+  eventually sh -c "squeue -h --array --states=all -o '%F_%K' >queue && ! grep -qx '$waits' queue"
 }
 
 # With sacct off the controller's age tells: it has lived since before the submission, so it has lost nothing.
