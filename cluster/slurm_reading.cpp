@@ -97,7 +97,7 @@ std::optional<SlurmTask> SlurmReading::task_of(const JobPlace& place) {
 
 SlurmFacts SlurmReading::said_of(const std::optional<JobPlace>& place) {
   SlurmFacts said{.answered = answered_};
-  if (cluster_) said.accounting = cluster_->accounting, said.controller_since = cluster_->started;
+  if (cluster_) said.controller_since = cluster_->started;
   if (!place) return said;
   const auto task = task_of(*place);
   if (!task) return said;

@@ -36,9 +36,9 @@ JobStatus forgotten(const FileFacts& files, const SlurmFacts& slurm) {
   if (files.script_ran) return ended_as(EndCause::own_exit, files, "the batch script ended before the worker");
   if (files.submitted == 0 || files.unanswered) return ended_as(EndCause::not_begun, files, "Slurm never took the job");
   const bool restarted = slurm.controller_since == 0 || slurm.controller_since > files.submitted - kClocksDiffer;
-  // A controller does not lose a job while it lives, and an end that sacct was told is not forgotten.
-  if (!restarted && !slurm.accounting)
-    return ended_as(EndCause::cancelled_outside, files, "it left the queue without having begun");
+  // A controller does not lose a job while it lives. Nor does sacct's silence say that it did: a task that is cancelled
+  // before Slurm has split it off its array leaves no record anywhere.
+  if (!restarted) return ended_as(EndCause::cancelled_outside, files, "it left the queue without having begun");
   return ended_as(EndCause::vanished, files, "Slurm knows it no longer, and it had not begun");
 }
 

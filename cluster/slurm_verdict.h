@@ -24,7 +24,6 @@ struct FileFacts {
 /// What Slurm says.
 struct SlurmFacts {
   bool answered = false;        // everything that could be asked has answered
-  bool accounting = false;      // sacct was among that
   double controller_since = 0;  // unix seconds; 0: not known
   std::optional<SlurmRecord> record = {};
 };

@@ -77,12 +77,10 @@ TEST(SlurmVerdict, GivesAJobThatSlurmDoesNotKnowAMinuteAndThenAnotherAttempt) {
 
 TEST(SlurmVerdict, TellsWhatMayHaveBecomeOfAForgottenJobByWhatIsLeftBehind) {
   const FileFacts files{.submitted = kNow - 5000};
-  SlurmFacts slurm{.answered = true, .accounting = false, .controller_since = kNow - 90000};
+  SlurmFacts slurm{.answered = true, .controller_since = kNow - 90000};
   EXPECT_EQ(verdict(files, slurm, kNow).cause, EndCause::cancelled_outside) << "a controller that lives loses nothing";
   slurm.controller_since = kNow - 1000;
   EXPECT_EQ(verdict(files, slurm, kNow).cause, EndCause::vanished) << "a controller that died may have lost it";
-  slurm = {.answered = true, .accounting = true, .controller_since = kNow - 90000};
-  EXPECT_EQ(verdict(files, slurm, kNow).cause, EndCause::vanished) << "sacct would know of a cancellation";
   EXPECT_EQ(verdict({.submitted = kNow - 5000, .script_ran = true}, slurm, kNow).cause, EndCause::own_exit);
 }
 
