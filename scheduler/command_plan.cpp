@@ -48,7 +48,7 @@ Outlook look_ahead(const PlanArguments& arguments, const std::string& store) {
     o.done = done_already(o.plan, database);
     o.speed = speed_of_finished_runs(database, o.resources);
   }
-  if (arguments.probe) o.speed = probe(o.plan, o.resources, find_worker());
+  if (arguments.probe) o.speed = probe(o.plan, o.resources, find_worker(), o.done);
   o.cost = cost_of(o.plan, o.resources, o.speed, o.done);
   return o;
 }
@@ -66,14 +66,19 @@ std::map<std::string, int> done_by_study(const Outlook& o) {
 std::string json_members(const Outlook& o) {
   nlohmann::ordered_json ids = nlohmann::ordered_json::array();
   for (const auto& [run, studies] : o.done) ids.push_back(run);
+  const bool timed = !o.speed.how.empty() || o.cost.runs == 0,
+             priced = o.resources.price_per_gpu_hour + o.resources.price_per_core_hour > 0;
+  const auto known = [](bool is, double value) {
+    return is ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+  };
   const nlohmann::ordered_json estimate{{"runs", o.cost.runs},
                                         {"flops", o.cost.flops},
                                         {"speed_from", o.speed.how},
                                         {"device", o.speed.device},
-                                        {"hours", o.cost.hours},
-                                        {"gpu_hours", o.cost.gpu_hours},
-                                        {"core_hours", o.cost.core_hours},
-                                        {"money", o.cost.money},
+                                        {"hours", known(timed, o.cost.hours)},
+                                        {"gpu_hours", known(timed, o.cost.gpu_hours)},
+                                        {"core_hours", known(timed, o.cost.core_hours)},
+                                        {"money", known(timed && priced, o.cost.money)},
                                         {"disk_bytes", o.cost.disk_bytes},
                                         {"memory_bytes_per_rank", o.cost.memory_bytes}};
   return fmt::format("\"already_done\":{},\n\"done_by\":{},\n\"estimate\":{}", ids.dump(),
@@ -81,6 +86,7 @@ std::string json_members(const Outlook& o) {
 }
 
 std::string time_text(const Outlook& o) {
+  if (o.cost.runs == 0) return "time: none\n";
   if (o.speed.how.empty()) return "time: not known, no finished run of this store had these resources (try --probe)\n";
   const bool gpu = on_gpu(o.resources);
   std::string text = fmt::format("time: {:.3g} {} on {}, by {}", gpu ? o.cost.gpu_hours : o.cost.core_hours,

@@ -23,9 +23,11 @@ struct Speed {
 /// From finished runs of the whole store that had the same kind of device, ranks and threads as this study will have.
 Speed speed_of_finished_runs(const storage::Database& database, const studies::Resources& resources);
 
-/// From a few steps of each shape with the worker's own benchmark, on one rank of this machine; with several ranks each
-/// is taken to be as fast as that one. Throws ConfigError when the worker refuses.
-Speed probe(const studies::Plan& plan, const studies::Resources& resources, const std::string& worker);
+/// From a few steps of each shape that has a run which is not done, with the worker's own benchmark, on one rank of
+/// this machine; with several ranks each is taken to be as fast as that one. Throws ConfigError when the worker
+/// refuses.
+Speed probe(const studies::Plan& plan, const studies::Resources& resources, const std::string& worker,
+            const std::map<std::string, std::string>& done);
 
 /// Of the runs that are not done, each once.
 struct PlanCost {

@@ -50,13 +50,16 @@ nlohmann::json bench(const std::vector<std::string>& argv, const std::string& ou
 
 }  // namespace
 
-Speed probe(const studies::Plan& plan, const studies::Resources& resources, const std::string& worker) {
+Speed probe(const studies::Plan& plan, const studies::Resources& resources, const std::string& worker,
+            const std::map<std::string, std::string>& done) {
   const TemporaryDirectory directory;
   const int64_t ranks = std::max<int64_t>(resources.ranks, 1);
   std::vector<const studies::PlannedModel*> models;
   std::set<double> costs;  // shapes of equal cost are as fast as each other
   for (const studies::PlannedRun& run : plan.runs)
-    if (costs.insert(run.model->account.train_flops_per_token.executed).second) models.push_back(run.model.get());
+    if (!done.contains(run.run_id) && costs.insert(run.model->account.train_flops_per_token.executed).second)
+      models.push_back(run.model.get());
+  if (models.empty()) return {};
   Speed speed{.how = fmt::format("a probe of {} shapes", models.size()), .device = {}};
   ProgressLine line;
   for (const studies::PlannedModel* model : models) {

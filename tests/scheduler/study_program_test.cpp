@@ -233,6 +233,7 @@ TEST_F(StudyProgramTest, PlansWhatASweepDecidesOnceItIsDoneAndCountsWhatIsDone) 
   const auto plan = [&] { return nlohmann::json::parse(study({"plan", root_ + "/s.yaml", "--json"}).text); };
   EXPECT_EQ(plan().at("waiting").size(), 6u);
   EXPECT_EQ(plan().at("estimate").at("runs"), 4);
+  EXPECT_TRUE(plan().at("estimate").at("hours").is_null());  // nothing tells
   const Answer answer = submit_and_wait();
   EXPECT_EQ(answer.code, 0) << answer.text;
   const auto after = plan();
@@ -241,6 +242,7 @@ TEST_F(StudyProgramTest, PlansWhatASweepDecidesOnceItIsDoneAndCountsWhatIsDone) 
   EXPECT_EQ(after.at("already_done").size(), 10u);
   EXPECT_EQ(after.at("done_by").at("s"), 10);
   EXPECT_EQ(after.at("estimate").at("runs"), 0);
+  EXPECT_EQ(after.at("estimate").at("hours"), 0);
   for (const auto& [run, w] : witnessed()) EXPECT_EQ(w.starts, 1) << run;
 }
 
