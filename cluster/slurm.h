@@ -59,7 +59,11 @@ class SlurmBackend : public Backend {
                                 const std::vector<int64_t>& behind, int lock);
   std::optional<int64_t> find_by_name(const std::string& name) const;
   BatchFiles follow_up_files() const { return {options_.directory + "/hyscale-" + options_.label + "-report"}; }
-  std::vector<int64_t> unfinished_arrays() const;
+  struct Unfinished {  // arrays of this study that Slurm has not done with
+    std::vector<int64_t> jobs = {};
+    int64_t at_once = 0;  // tasks that they may still run at the same time
+  };
+  Unfinished unfinished_arrays() const;  // throws IoError when Slurm does not answer
   void free_held_tasks();
   int64_t ceiling(const std::vector<Reservation>& jobs) const;
   std::map<std::string, SlurmTask> known_trunks(const std::vector<Reservation>& jobs);

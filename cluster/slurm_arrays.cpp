@@ -82,8 +82,7 @@ class Grouping {
 
 }  // namespace
 
-void set_throttles(std::vector<ArrayPlan>& arrays, int64_t ceiling) {
-  if (ceiling <= 0 || arrays.empty()) return;
+static void share(std::vector<ArrayPlan>& arrays, int64_t ceiling) {
   const auto lanes = static_cast<int64_t>(std::min<size_t>(arrays.size(), static_cast<size_t>(ceiling)));
   std::vector<int64_t> work(static_cast<size_t>(lanes), 0);  // tasks of a lane
   for (size_t a = 0; a < arrays.size(); ++a) {
@@ -92,20 +91,30 @@ void set_throttles(std::vector<ArrayPlan>& arrays, int64_t ceiling) {
     if (a >= work.size()) arrays[a].behind.push_back(static_cast<int>(a - work.size()));
   }
   const int64_t all = std::accumulate(work.begin(), work.end(), int64_t{0});
-  std::vector<int64_t> share(work.size(), 1);
+  std::vector<int64_t> shares(work.size(), 1);
   int64_t left = ceiling - lanes;
   for (size_t lane = 0; lane < work.size(); ++lane) {
     const int64_t more = (ceiling - lanes) * work[lane] / all;
-    share[lane] += more, left -= more;
+    shares[lane] += more, left -= more;
   }
-  for (size_t lane = 0; left > 0; lane = (lane + 1) % work.size()) ++share[lane], --left;
-  for (size_t a = 0; a < arrays.size(); ++a) arrays[a].throttle = share[a % work.size()];
+  for (size_t lane = 0; left > 0; lane = (lane + 1) % work.size()) ++shares[lane], --left;
+  for (size_t a = 0; a < arrays.size(); ++a) arrays[a].throttle = shares[a % work.size()];
+}
+
+void set_throttles(std::vector<ArrayPlan>& arrays, int64_t ceiling, int64_t taken) {
+  if (ceiling <= 0 || arrays.empty()) return;
+  int64_t tasks = 0;
+  for (const ArrayPlan& array : arrays) tasks += static_cast<int64_t>(array.tasks.size());
+  const int64_t room = ceiling - taken;
+  if (room >= std::min(tasks, (ceiling + 1) / 2)) return share(arrays, room);
+  share(arrays, ceiling);
+  for (ArrayPlan& array : arrays) array.behind_earlier = true;
 }
 
 ArrayPlans plan_arrays(const std::vector<Job>& jobs, const std::map<std::string, SlurmTask>& known,
                        const ArrayLimits& limits) {
   ArrayPlans plans = Grouping(jobs, known, limits).group();
-  set_throttles(plans.arrays, limits.ceiling);
+  set_throttles(plans.arrays, limits.ceiling, limits.taken);
   return plans;
 }
 

@@ -1,6 +1,9 @@
 // The job behind all others of a study.
 
-#include <set>
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
 
 #include "cluster/slurm.h"
 #include "cluster/slurm_script.h"
@@ -10,17 +13,28 @@
 #include "core/base/files.h"
 
 namespace hyscale::cluster {
-std::vector<int64_t> SlurmBackend::unfinished_arrays() const {
+
+SlurmBackend::Unfinished SlurmBackend::unfinished_arrays() const {
   const CommandOutput queue = run_(squeue_argv(), {});
-  std::set<int64_t> jobs;
+  if (queue.exit_code != 0)
+    throw IoError({.what = "Slurm does not answer: " + queue.err, .remedy = "try again when scontrol ping says UP"});
+  std::map<int64_t, std::pair<std::string, int64_t>> arrays;  // name and unfinished tasks
   for (const auto& [task, record] : parse_squeue(queue.out))
-    if (is_unfinished(record) && is_array_of(options_.label, record.name)) jobs.insert(task.job);
-  return {jobs.begin(), jobs.end()};
+    if (is_unfinished(record) && is_array_of(options_.label, record.name))
+      arrays[task.job].first = record.name, ++arrays[task.job].second;
+  Unfinished all;
+  for (const auto& [job, array] : arrays) {
+    const auto submitted = read_submitted({options_.directory + "/" + array.first});
+    const int64_t throttle = submitted ? submitted->throttle : 0;
+    all.jobs.push_back(job);
+    all.at_once += throttle > 0 ? std::min(throttle, array.second) : array.second;
+  }
+  return all;
 }
 
 void SlurmBackend::follow_up(const FollowUp& job) {
   withdraw_follow_up();
-  const auto behind = unfinished_arrays();
+  const auto behind = unfinished_arrays().jobs;
   const BatchFiles files = follow_up_files();
   make_writable_directory(files.directory);
   write_file_atomically(files.script(), follow_up_script(options_, files, job));

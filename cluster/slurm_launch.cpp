@@ -118,16 +118,19 @@ std::vector<JobHandle> SlurmBackend::launch(const std::vector<Reservation>& jobs
   if (!lock) throw std::logic_error("jobs are launched that were not reserved");
   std::vector<Job> wanted;
   for (const Reservation& r : jobs) wanted.push_back(r.job);
+  const int64_t most = ceiling(jobs);
+  const Unfinished earlier = most > 0 ? unfinished_arrays() : Unfinished{};
   const ArrayLimits limits{.max_array_size = cluster_.max_array_size,
                            .jobs_per_task = options_.pack * options_.side_by_side,
-                           .ceiling = ceiling(jobs)};
+                           .ceiling = most,
+                           .taken = earlier.at_once};
   const ArrayPlans plans = plan_arrays(wanted, known_trunks(jobs), limits);
   std::vector<bool> started(jobs.size(), false);
   std::vector<int64_t> ids;
   try {
     for (const ArrayPlan& plan : plans.arrays) {
       const Array array = prepare(plan, jobs);
-      std::vector<int64_t> behind;
+      std::vector<int64_t> behind = plan.behind_earlier ? earlier.jobs : std::vector<int64_t>{};
       for (const int b : plan.behind) behind.push_back(ids.at(static_cast<size_t>(b)));
       const int64_t after = plan.after_plan >= 0 ? ids.at(static_cast<size_t>(plan.after_plan)) : plan.after_job;
       const auto id = submit(plan, array, after, behind, lock->get());

@@ -59,6 +59,23 @@ TEST(SlurmArrays, NeverRunMoreTasksThanTheCeilingTogether) {
   }
 }
 
+TEST(SlurmArrays, HaveWhatEarlierOnesLeaveOfTheCeilingOrWaitForThem) {
+  const auto set = [](int64_t tasks, int64_t ceiling, int64_t taken) {
+    std::vector<ArrayPlan> arrays(1);
+    for (int64_t i = 0; i < tasks; ++i) arrays[0].tasks[i] = {0};
+    set_throttles(arrays, ceiling, taken);
+    return arrays[0];
+  };
+  EXPECT_EQ(set(100, 10, 4).throttle, 6);
+  EXPECT_FALSE(set(100, 10, 4).behind_earlier);
+  EXPECT_EQ(set(2, 10, 8).throttle, 2);  // room for all of it
+  EXPECT_FALSE(set(2, 10, 8).behind_earlier);
+  EXPECT_EQ(set(100, 10, 8).throttle, 10);
+  EXPECT_TRUE(set(100, 10, 8).behind_earlier);
+  EXPECT_TRUE(set(1, 10, 12).behind_earlier);
+  EXPECT_FALSE(set(100, 0, 12).behind_earlier);  // no ceiling
+}
+
 TEST(SlurmScript, HoldsWhatWasAskedForAndEndsInTheKeeper) {
   ArrayPlan array{.tasks = {{0, {0}}, {1, {1}}}, .throttle = 2};
   const SlurmOptions options{.keeper = {"/bin/study", "keep-task"},
