@@ -37,7 +37,19 @@ void SlurmReading::refresh(const std::vector<JobHandle>& jobs) {
   if (!answered_) return;
   records_ = parse_squeue(queue.out);
   for (const auto& [task, record] : records_) job_by_name_[record.name] = task.job;
+  read_places();
   if (cluster_->accounting) ask_sacct(jobs);
+}
+
+/// Those of the arrays that Slurm has, from their lists of tasks: one file for a thousand jobs.
+void SlurmReading::read_places() {
+  for (const auto& [name, job] : job_by_name_) {
+    const BatchFiles files{directory_ + "/" + name};
+    if (!fs::exists(files.tasks()) || !listed_.insert(name).second) continue;
+    for (const auto& [index, jobs] : read_tasks(files).jobs)
+      for (const std::string& directory : jobs)
+        places_[directory] = JobPlace{.batch = files.directory, .index = index, .cluster = cluster_->name};
+  }
 }
 
 /// About those that squeue has forgotten and that have not said themselves how they ended.
@@ -130,6 +142,9 @@ JobStatus SlurmReading::poll(const JobHandle& handle) {
   const auto& place = place_of(handle.id);
   SlurmFacts said = said_of(place);
   if (!cluster_ || handle.host != cluster_->name) said = {};
+  // Of thousands that wait for their first start nothing else needs to be read.
+  if (said.record && is_waiting(*said.record) && !fs::exists(files.ended()) && !fs::exists(files.started()))
+    return {.state = JobState::queued, .message = said.record->reason};
   JobStatus status = weigh(files, place, said);
   const bool never_begun = status.cause == EndCause::not_begun || status.cause == EndCause::vanished;
   if (status.state != JobState::ended || !never_begun || said.record || !place || fs::exists(files.revoked()))

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ class SlurmReading {
   FileFacts facts_of(const JobFiles& files, const std::optional<JobPlace>& place);
   JobStatus weigh(const JobFiles& files, const std::optional<JobPlace>& place, const SlurmFacts& said);
   SlurmFacts said_of(const std::optional<JobPlace>& place);
+  void read_places();
   void ask_sacct(const std::vector<JobHandle>& jobs);
   void take_in_accounts(const CommandOutput& accounts);
 
@@ -55,6 +57,7 @@ class SlurmReading {
   std::map<std::string, int64_t> job_by_name_;
   bool answered_ = false;
   std::map<std::string, std::optional<JobPlace>> places_;
+  std::set<std::string> listed_;  // arrays whose jobs are all in places_
   std::map<std::string, Batch> batches_;
 };
 

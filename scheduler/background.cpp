@@ -1,5 +1,7 @@
 #include "scheduler/background.h"
 
+#include <algorithm>
+
 #include "cluster/spawn.h"
 #include "core/base/files.h"
 #include "core/base/process.h"
@@ -19,13 +21,12 @@ Driven ensure_driver(const storage::Database& database, const std::string& study
   if (!row) return Driven::no;
   const Settings settings = settings_from_json(row->settings);
   if (settings.on != "slurm" && settings.host != host_name()) return Driven::no;
-  bool left = false, active = false;
-  for (const auto& run : database.runs(study, storage::Database::Configs::left_out)) {
-    left = left || !is_final(state_of(run));
-    active = active || is_active(state_of(run));
+  if (!database.has_unfinished(study)) return Driven::here;
+  if (settings.waits) {
+    const auto runs = database.runs(study, storage::Database::Configs::left_out);
+    if (std::none_of(runs.begin(), runs.end(), [](const auto& run) { return is_active(state_of(run)); }))
+      return Driven::no;
   }
-  if (!left) return Driven::here;
-  if (settings.waits && left && !active) return Driven::no;
   if (settings.on == "slurm") {
     try_to_reconcile(database.store(), study);
     return Driven::here;

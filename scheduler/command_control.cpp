@@ -165,10 +165,13 @@ int collect(const Study& study, const ControlArguments& arguments) {
   }
   storage::Database database = writer(study);
   check_study(database, arguments.study);
-  const int found = collect_results(database, arguments.study);
-  ensure_driver(database, arguments.study);
-  fmt::print("study {}: {} results taken in\n{}\n", arguments.study, found,
-             summary_line(standing(database, StoreRunFiles(store), arguments.study)));
+  const StoreRunFiles files(store);
+  const auto done = [&](const Standing& s) { return s.counts.contains("done") ? s.counts.at("done") : 0; };
+  const int before = done(standing(database, files, arguments.study, Losses::left_out));
+  collect_results(database, arguments.study);
+  ensure_driver(database, arguments.study);  // takes in those whose jobs have ended
+  const Standing now = standing(database, files, arguments.study, Losses::left_out);
+  fmt::print("study {}: {} results taken in\n{}\n", arguments.study, done(now) - before, summary_line(now));
   return 0;
 }
 

@@ -32,15 +32,12 @@ int show_status(const Study& study, const Named& arguments) {
   const storage::Database database = reader(study);
   const StoreRunFiles files(database.store());
   const Losses losses = arguments.json ? Losses::read : Losses::left_out;
-  Standing s = standing(database, files, arguments.study, losses);
   // A driver that was killed is replaced by whoever looks next.
-  const Driven driven = s.driver || s.finished() ? Driven::no : ensure_driver(database, arguments.study);
-  if (driven == Driven::here) s = standing(database, files, arguments.study, losses);
-  if (driven == Driven::by_another) {
-    for (int i = 0; i < 50 && !s.driver && !s.finished(); ++i) {
-      Clock::system().sleep(0.02);
-      s = standing(database, files, arguments.study, losses);
-    }
+  const Driven driven = ensure_driver(database, arguments.study);
+  Standing s = standing(database, files, arguments.study, losses);
+  for (int i = 0; i < 50 && driven == Driven::by_another && !s.driver && !s.finished(); ++i) {
+    Clock::system().sleep(0.02);
+    s = standing(database, files, arguments.study, losses);
   }
   fmt::print("{}", arguments.json ? to_json(s) : to_text(s, arguments.all ? s.runs.size() : kShown));
   return 0;

@@ -13,6 +13,7 @@ using storage::RunRow;
 using Kind = Event::Kind;
 
 constexpr double kHeartbeatSeconds = 5;
+constexpr size_t kBatch = 256;  // changes written at once: a transaction waits for the disk, whatever its size
 constexpr double kCheckpointLookSeconds = 0.1;  // nothing tells when a trunk comes to a branch point
 
 }  // namespace
@@ -66,14 +67,13 @@ bool Driver::heartbeat() {
 
 bool Driver::round() {
   if (!heartbeat()) return false;
-  read_cells();
+  wanted_.clear();
   take_in_all();
   if (tools_.launches) start_what_may();
   bool left = true;
   // In one transaction: whoever adds work afterwards sees that nobody drives the study any more.
   tools_.database.transaction([&] {
-    const auto runs = tools_.database.runs(study_);
-    left = std::any_of(runs.begin(), runs.end(), [](const RunRow& run) { return !is_final(state_of(run)); });
+    left = tools_.database.has_unfinished(study_);
     if (!left) tools_.database.release_lease(*lease_);
   });
   return left;
@@ -87,8 +87,12 @@ void Driver::wait(double seconds) {
 
 void Driver::release() { tools_.database.release_lease(*lease_); }
 
+const Driver::Wanted& Driver::wanted(const std::string& run_id) {
+  if (wanted_.empty()) read_cells();
+  return wanted_[run_id];
+}
+
 void Driver::read_cells() {
-  wanted_.clear();
   for (const storage::CellRow& cell : tools_.database.cells(study_)) {
     Wanted& wanted = wanted_[cell.run_id];
     if (cell.role == "branch") wanted.parent = cell.parent, wanted.branch_step = cell.branch_step;
@@ -109,7 +113,7 @@ cluster::Backend* Driver::backend_of(const RunRow& run) const {
 void Driver::take_in_all() {
   std::vector<RunRow> active;
   std::vector<cluster::JobHandle> jobs, to_stop;
-  for (RunRow& run : tools_.database.runs(study_)) {
+  for (RunRow& run : tools_.database.runs(study_, storage::Database::Configs::left_out)) {
     if (!is_active(state_of(run)) || backend_of(run) == nullptr) continue;
     jobs.push_back(job_of(run));
     if (run.cancel_asked && asked_to_stop_.insert(run.job_id).second) to_stop.push_back(jobs.back());
@@ -123,6 +127,21 @@ void Driver::take_in_all() {
       if (!its.empty()) backend->cancel(its, cluster::Backend::Cancel::ask);
     }
   for (const RunRow& run : active) take_in(run, *backend_of(run));
+  write_changes();
+}
+
+void Driver::later(std::function<void()> change) {
+  changes_.push_back(std::move(change));
+  if (changes_.size() >= kBatch) write_changes();
+}
+
+void Driver::write_changes() {
+  const auto changes = std::exchange(changes_, {});
+  if (changes.empty()) return;
+  heartbeat();
+  tools_.database.transaction([&] {
+    for (const auto& change : changes) change();
+  });
 }
 
 void Driver::take_in(const RunRow& run, cluster::Backend& backend) {
@@ -130,10 +149,11 @@ void Driver::take_in(const RunRow& run, cluster::Backend& backend) {
   if (status.state != cluster::JobState::unknown) out_of_sight_.erase(run.run_id);
   switch (status.state) {
     case cluster::JobState::queued:
+      break;
     case cluster::JobState::running:
       if (run.state == to_string(RunState::submitted))
         if (const auto said = tools_.files.status(run.run_id); said && said->heartbeat >= run.submitted)
-          apply(run, {.kind = Kind::started});
+          later([this, run] { apply(run, {.kind = Kind::started}); });
       break;
     case cluster::JobState::ended:
     case cluster::JobState::gone:
@@ -153,7 +173,8 @@ void Driver::take_in_end(const RunRow& run, const cluster::JobStatus& job) {
   Event event = end_event(run, job, status);
   if (event.exit_code != static_cast<int>(ExitCode::diverged)) {
     std::string problem;
-    if (const auto result = tools_.files.result(run.run_id, problem)) return finish(run, *result, job);
+    if (auto result = tools_.files.result(run.run_id, problem))
+      return later([this, run, result = std::move(*result), job] { finish(run, result, job); });
     if (!problem.empty()) event.message = problem;
   }
   const bool nobody_knows =
@@ -165,9 +186,9 @@ void Driver::take_in_end(const RunRow& run, const cluster::JobStatus& job) {
 
 /// False of a branch whose trunk has ended short of it: Slurm removes such a job by itself.
 bool Driver::can_still_start(const RunRow& run) {
-  const Wanted& wanted = wanted_[run.run_id];
-  if (wanted.parent.empty() || tools_.files.checkpoint(wanted.parent, wanted.branch_step)) return true;
-  const auto trunk = tools_.database.run(wanted.parent);
+  const Wanted& its = wanted(run.run_id);
+  if (its.parent.empty() || tools_.files.checkpoint(its.parent, its.branch_step)) return true;
+  const auto trunk = tools_.database.run(its.parent);
   return !trunk || is_active(state_of(*trunk)) || state_of(*trunk) == RunState::done;
 }
 

@@ -69,11 +69,15 @@ class Driver {
     cluster::Job job;
   };
   void read_cells();
+  const Wanted& wanted(const std::string& run_id);
   void take_in_all();
   void take_in(const storage::RunRow& run, cluster::Backend& backend);
   void take_in_end(const storage::RunRow& run, const cluster::JobStatus& status);
   bool can_still_start(const storage::RunRow& run);
   void finish(const storage::RunRow& run, const storage::RunResult& result, const cluster::JobStatus& job = {});
+  /// Written together with others, at the latest when all has been taken in: what nothing else asks for until then.
+  void later(std::function<void()> change);
+  void write_changes();
   void start_what_may();
   /// The checkpoint a run starts from, if any; nullopt while it has to wait. May end the run, when its trunk has ended
   /// short of the branch point.
@@ -95,7 +99,8 @@ class Driver {
   int slots_;
   std::optional<storage::Lease> lease_;
   double renewed_ = 0;
-  std::map<std::string, Wanted> wanted_;         // by run id
+  std::map<std::string, Wanted> wanted_;  // by run id; empty until somebody asks
+  std::vector<std::function<void()>> changes_;
   std::map<std::string, double> out_of_sight_;   // run id → since when
   bool branch_waits_ = false;                    // for its trunk, while a slot is free
   std::map<std::string, std::string> starting_;  // run id → job directory, of the batch to be launched

@@ -28,7 +28,7 @@ void Driver::start_what_may() {
   branch_waits_ = false;
   starting_.clear();
   std::vector<Starting> batch;
-  for (const RunRow& run : tools_.database.runs(study_)) {
+  for (const RunRow& run : tools_.database.runs(study_, storage::Database::Configs::left_out)) {
     if (state_of(run) != RunState::planned) continue;
     const auto start = starting_point(run);
     branch_waits_ = branch_waits_ || !start;
@@ -44,19 +44,19 @@ void Driver::start_what_may() {
 }
 
 std::optional<Driver::Start> Driver::starting_point(const RunRow& run) {
-  const Wanted& wanted = wanted_[run.run_id];
-  if (wanted.parent.empty() || tools_.files.has_any_checkpoint(run.run_id)) return Start{};
-  if (const auto checkpoint = tools_.files.checkpoint(wanted.parent, wanted.branch_step)) return Start{*checkpoint, ""};
-  const auto trunk = tools_.database.run(wanted.parent);
+  const Wanted& its = wanted(run.run_id);
+  if (its.parent.empty() || tools_.files.has_any_checkpoint(run.run_id)) return Start{};
+  if (const auto checkpoint = tools_.files.checkpoint(its.parent, its.branch_step)) return Start{*checkpoint, ""};
+  const auto trunk = tools_.database.run(its.parent);
   if (!trunk || state_of(*trunk) == RunState::done) return Start{};  // it left no checkpoint here: train the whole run
   if (is_final(state_of(*trunk)))
     apply(run, {.kind = Kind::trunk_is_final,
                 .trunk = state_of(*trunk),
                 .message = fmt::format("its trunk {} is {} short of step {}", trunk->run_id.substr(0, 12), trunk->state,
-                                       wanted.branch_step)});
+                                       its.branch_step)});
   if (!tools_.backend.has_queue()) return std::nullopt;
-  const std::string path = tools_.files.checkpoint_path(wanted.parent, wanted.branch_step);
-  if (const auto found = starting_.find(wanted.parent); found != starting_.end()) return Start{path, found->second};
+  const std::string path = tools_.files.checkpoint_path(its.parent, its.branch_step);
+  if (const auto found = starting_.find(its.parent); found != starting_.end()) return Start{path, found->second};
   if (is_active(state_of(*trunk)) && trunk->backend == tools_.backend.name()) return Start{path, trunk->job_id};
   return std::nullopt;
 }
@@ -67,16 +67,16 @@ std::optional<Driver::Starting> Driver::prepare(const RunRow& run, const Start& 
     finish(run, *result);
     return std::nullopt;
   }
-  RunRow next = run;
+  RunRow next = *tools_.database.run(run.run_id);  // with its config
   // A branch computes with its trunk's micro-batch, so that its bits are those of the stand-alone run.
-  if (const auto trunk = tools_.database.run(wanted_[run.run_id].parent); trunk && next.micro_batch == 0)
+  if (const auto trunk = tools_.database.run(wanted(run.run_id).parent); trunk && next.micro_batch == 0)
     next.micro_batch = trunk->micro_batch;
   cluster::Job job = tools_.make_job({.run = next,
                                       .number = run.attempts + 1,
                                       .from = start.from,
                                       .after = start.after,
                                       .resume = tools_.files.has_begun(run.run_id),
-                                      .checkpoint_at = wanted_[run.run_id].checkpoint_at});
+                                      .checkpoint_at = wanted(run.run_id).checkpoint_at});
   return Starting{std::move(next), std::move(job)};
 }
 

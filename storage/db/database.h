@@ -73,9 +73,10 @@ class Database {
   /// Each once, in the order they were added. Configs are most of what a row weighs: `left_out` gives empty ones.
   enum class Configs { read, left_out };
   std::vector<RunRow> runs(const std::string& study, Configs configs = Configs::read) const;
-  std::vector<FinishedRow> finished_runs() const;  // of all studies, by id
-  std::vector<ThroughputRow> throughputs() const;  // of all done runs that say what they ran on
-  std::vector<RunRow> active_runs() const;         // submitted or running, of all studies
+  std::vector<FinishedRow> finished_runs() const;       // of all studies, by id
+  std::vector<ThroughputRow> throughputs() const;       // of all done runs that say what they ran on
+  std::vector<RunRow> active_runs() const;              // submitted or running, of all studies
+  bool has_unfinished(const std::string& study) const;  // a run of it may still come to an end
   std::vector<std::string> studies_of(const std::string& run_id) const;
   /// Steps at which branches that are neither done nor diverged, of whichever study, leave a run; by that run's id.
   std::map<std::string, std::set<int64_t>> open_branch_points() const;

@@ -160,6 +160,17 @@ std::vector<RunRow> Database::active_runs() const {
   });
 }
 
+bool Database::has_unfinished(const std::string& study) const {
+  return guarded([&] {
+    auto query = prepared(*sql_,
+                          "SELECT EXISTS (SELECT 1 FROM cells JOIN runs USING (run_id) WHERE study = ? AND state IN "
+                          "('planned', 'submitted', 'running'))",
+                          study);
+    query.executeStep();
+    return query.getColumn(0).getInt() == 1;
+  });
+}
+
 std::vector<std::string> Database::studies_of(const std::string& run_id) const {
   return guarded([&] {
     std::vector<std::string> names;
