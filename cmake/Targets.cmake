@@ -91,6 +91,6 @@ function(hyscale_test name)
   if(HYSCALE_SANITIZE STREQUAL "thread")
     set(test_threads 1) # the OpenMP runtime is not instrumented: its barriers would be reported as races
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} RESOURCE_LOCK cores
     ENVIRONMENT "HYSCALE_SOURCE_DIR=${PROJECT_SOURCE_DIR};HYSCALE_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};OMP_NUM_THREADS=${test_threads};OMP_WAIT_POLICY=passive")
 endfunction()
