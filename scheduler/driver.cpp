@@ -13,7 +13,7 @@ using storage::RunRow;
 using Kind = Event::Kind;
 
 constexpr double kHeartbeatSeconds = 5;
-constexpr size_t kBatch = 256;  // changes written at once: a transaction waits for the disk, whatever its size
+constexpr size_t kWrittenAtOnce = 256;  // changes written at once: a transaction waits for the disk, whatever its size
 constexpr double kCheckpointLookSeconds = 0.1;  // nothing tells when a trunk comes to a branch point
 
 }  // namespace
@@ -132,7 +132,7 @@ void Driver::take_in_all() {
 
 void Driver::later(std::function<void()> change) {
   changes_.push_back(std::move(change));
-  if (changes_.size() >= kBatch) write_changes();
+  if (changes_.size() >= kWrittenAtOnce) write_changes();
 }
 
 void Driver::write_changes() {
