@@ -1,12 +1,8 @@
 #!/bin/sh
 # study doctor on a real Slurm: all is well until something is taken away, and then that is what it names.
-. "$HYSCALE_SOURCE_DIR/tests/end_to_end/support.sh"
-cluster=$HYSCALE_SOURCE_DIR/tests/slurm/cluster
+. "$HYSCALE_SOURCE_DIR/tests/slurm/support.sh"
 export PORT="${PORT:-28650}"
-"$cluster" up "$scratch/slurm" 2 2 || exit $?
-trap '"$cluster" down "$scratch/slurm"; chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
-. "$scratch/slurm/env.sh"
-export OMP_NUM_THREADS=1
+start_cluster 2 2
 
 make_text 100 text.jsonl
 expect 0 hybrid-worker data text.jsonl --tokenizer byte --validation-tokens 4K --out "$HYSCALE_STORE/corpora/tiny"

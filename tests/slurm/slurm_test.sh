@@ -1,12 +1,8 @@
 #!/bin/sh
 # A study on a real Slurm with real trainings of two ranks: the same results as on this machine alone, whatever is
 # requeued, signalled or cancelled. Skipped where no Slurm can be started.
-. "$HYSCALE_SOURCE_DIR/tests/end_to_end/support.sh"
-cluster=$HYSCALE_SOURCE_DIR/tests/slurm/cluster
-"$cluster" up "$scratch/slurm" 2 4 || exit $?
-trap '"$cluster" down "$scratch/slurm"; chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
-. "$scratch/slurm/env.sh"
-export OMP_NUM_THREADS=1
+. "$HYSCALE_SOURCE_DIR/tests/slurm/support.sh"
+start_cluster 2 4
 
 make_text 200 text.jsonl
 for store in calm store; do
