@@ -76,10 +76,17 @@ std::string choose_device(const TrainOptions& options) {
   return before == "cpu" || (before == "cuda" && cuda_devices() > 0) ? before : "auto";
 }
 
+/// As told; else as it was before, when it divides the ranks; else 1.
+int choose_tp(const TrainOptions& options, int ranks) {
+  if (options.tp > 0) return options.tp;
+  const int before = std::atoi(setting_before(options, "tp").c_str());
+  return before > 0 && ranks % before == 0 ? before : 1;
+}
+
 /// As told; else as it was before; else what a GPU's memory holds, or the CPU's usual one.
 int64_t choose_micro_batch(const Attempt& attempt) {
   const spec::RunConfig& config = attempt.identity.config;
-  const int64_t local = batch_sequences(config) / attempt.world.ranks().size();
+  const int64_t local = batch_sequences(config) / attempt.mesh.dp;
   if (attempt.options.micro_batch > 0) return std::min(attempt.options.micro_batch, local);
   const int64_t before = std::atoll(setting_before(attempt.options, "micro_batch").c_str());
   if (before > 0 && before <= local) return before;
@@ -103,7 +110,7 @@ void prepare(Attempt& a) {
   check_vocabulary(config, a.data->manifest());
   check_epochs(options, config, *a.data);
   a.identity = identify(std::move(config), a.data->manifest().identity);
-  a.mesh = make_mesh(a.world.ranks(), options.tp, a.identity.config);
+  a.mesh = make_mesh(a.world.ranks().size(), choose_tp(options, a.world.ranks().size()), a.identity.config);
   const ThreadPlan threads = set_threads(options.threads, a.world.local_ranks(), options.pin);
   a.plan = {.micro_batch = choose_micro_batch(a),
             .checkpoint_every = options.checkpoint_every,

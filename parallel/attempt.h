@@ -28,6 +28,7 @@ struct Attempt {
   WorkDevice device;
   std::optional<data::Mixture> data;
   Mesh mesh;
+  std::optional<Groups> groups;
   Execution execution;
   TrainerPlan plan;
   std::optional<OpenRun> open;  // rank 0 only
@@ -35,7 +36,8 @@ struct Attempt {
   bool leads() const { return world.ranks().rank() == 0; }
 };
 
-/// What each rank finds out alone: config, corpus, mesh, threads. Throws ConfigError with what does not fit.
+/// What each rank finds out alone: config, corpus, mesh, threads; not the groups. Throws ConfigError with what does not
+/// fit.
 void prepare(Attempt& attempt);
 
 /// What rank 0 does to the directory before training; the other ranks do nothing. Throws what open_run and find_start

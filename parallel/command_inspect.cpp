@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/spec/mixture.h"
+#include "core/spec/split.h"
 #include "parallel/commands.h"
 #include "parallel/inspect_checkpoint.h"
 #include "parallel/inspect_text.h"
@@ -30,7 +31,7 @@ struct Options {
 
 // How train would run it; the same rules.
 spec::ExecutionShape execution_of(const Options& options, const spec::RunConfig& config) {
-  check_tp(options.tp);
+  spec::check_split(config.model, options.tp);
   const int64_t sequences = batch_sequences(config);
   if (sequences % options.dp != 0)
     throw ConfigError(
@@ -40,7 +41,8 @@ spec::ExecutionShape execution_of(const Options& options, const spec::RunConfig&
   const int64_t local = sequences / options.dp;
   const int64_t wanted = options.micro_batch > 0 ? options.micro_batch : spec::usual_micro_batch(config.model.context);
   const bool gpu = config.train.precision != spec::Precision::fp32;  // the CPU computes in fp32 only
-  return {.dp = options.dp,
+  return {.tp = options.tp,
+          .dp = options.dp,
           .micro_batch = std::min(wanted, local),
           .precision = config.train.precision,
           .gpu = gpu,
@@ -84,12 +86,12 @@ void add_inspect_command(CLI::App& app) {
       ->add_option("--micro-batch", options->micro_batch, "Sequences of one forward pass (memory; default: as train)")
       ->check(CLI::Range(1, 1'000'000));
   command->add_option("--dp", options->dp, "Data-parallel ranks (memory; default 1)")->check(CLI::Range(1, 1'000'000));
-  command->add_option("--tp", options->tp, "Tensor-parallel ranks (only 1 is offered)")
+  command->add_option("--tp", options->tp, "Ranks that hold a part of the model each (memory; default 1)")
       ->check(CLI::Range(1, 1'000'000));
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Example: hybrid-worker inspect run.yaml --set model.context=8192 --json\n"
-      "         hybrid-worker inspect run.yaml --micro-batch 4 --dp 8\n"
+      "         hybrid-worker inspect run.yaml --micro-batch 4 --dp 8 --tp 2\n"
       "         hybrid-worker inspect runs/first/checkpoints/step-000000400.h5");
   command->callback([options] {
     if (is_hdf5(options->path)) {

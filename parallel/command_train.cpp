@@ -87,7 +87,10 @@ void add_what(CLI::App& command, TrainOptions& o) {
 void add_how(CLI::App& command, Arguments& a) {
   TrainOptions& o = a.options;
   command.add_option("--device", o.device, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  command.add_option("--tp", o.tp, "Tensor-parallel ranks of one model")->check(CLI::PositiveNumber);
+  command
+      .add_option("--tp", o.tp,
+                  "Ranks that hold one model together, a part each; the others take other sequences (default 1)")
+      ->check(CLI::PositiveNumber);
   command.add_option("--micro-batch", o.micro_batch, "Sequences of one forward pass on one rank")
       ->check(CLI::PositiveNumber);
   command.add_option("--threads", o.threads, "Threads of each rank (default: allowed cores / ranks on this host)")
@@ -135,7 +138,8 @@ void add_train_command(CLI::App& app) {
       "4 diverged, anything else a fault. SIGTERM, SIGUSR1, Ctrl-C, a file DIR/stop or the time limit ask it to "
       "stop.\n\n"
       "Example: hybrid-worker train run.yaml --out runs/first --checkpoint-every 100\n"
-      "         mpirun -n 4 hybrid-worker train run.yaml --out runs/second --set train.optimizer.lr=1e-3");
+      "         mpirun -n 4 hybrid-worker train run.yaml --out runs/second --set train.optimizer.lr=1e-3\n"
+      "         mpirun -n 4 hybrid-worker train run.yaml --out runs/third --tp 2");
   command->callback([arguments] {
     const ExitCode code = train(resolve(*arguments));
     if (code != ExitCode::done) throw CommandEnded{code};

@@ -31,13 +31,16 @@ WorkDevice open_gpu(spec::Precision precision, bool deterministic, int ranks) {
   if (ranks > 1)
     problems.add({.what = fmt::format("--device cuda: this version trains on one GPU, {} ranks were started", ranks),
                   .remedy = "start one rank, or use --device cpu"});
-  if (precision == spec::Precision::fp8)
-    problems.add({.what = "train.precision: fp8 is not offered yet",
-                  .remedy = "set it with --set train.precision=bf16 (this is another run)"});
   problems.throw_if_any();
   WorkDevice work;
   work.gpu = open_or_advise({.index = 0, .deterministic = deterministic});
-  work.compute = precision == spec::Precision::bf16 ? DType::bf16 : DType::f32;
+  work.compute = precision == spec::Precision::fp32 ? DType::f32 : DType::bf16;
+  work.float8 = precision == spec::Precision::fp8;
+  if (work.float8 && !work.gpu->facts().float8)
+    throw ConfigError(
+        Problem{.what = fmt::format("train.precision: fp8 needs a GPU of compute capability 8.9 or later, not {}",
+                                    work.gpu->name()),
+                .remedy = "set it with --set train.precision=bf16 (this is another run)"});
   return work;
 }
 

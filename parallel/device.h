@@ -12,9 +12,11 @@ namespace hyscale::parallel {
 struct WorkDevice {
   std::unique_ptr<DeviceContext> gpu;  // null: the CPU
   DType compute = DType::f32;          // of weights and activations in products
+  bool float8 = false;                 // the projections' products (spec::Precision::fp8)
   std::string note;                    // why this one, when --device auto chose: "no GPU is here"; else empty
 
   DeviceContext& context() const { return gpu != nullptr ? *gpu : host_context(); }
+  std::string_view precision() const { return float8 ? "fp8" : compute == DType::bf16 ? "bf16" : "fp32"; }
   std::string_view word() const { return gpu != nullptr ? "cuda" : "cpu"; }  // of --device
 };
 

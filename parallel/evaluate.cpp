@@ -139,6 +139,7 @@ std::string to_text(const Evaluation& e, const storage::EvalRow& row) {
 
 storage::EvalRow compute(Evaluation& e, Collective& ranks) {
   model::Model model(e.identity.config.model, e.device.compute, e.extension, e.device.context());
+  model.multiply_in_float8(e.device.float8);
   load_weights(e.checkpoint.get(), model.parameters(), ranks);
   ProgressLine progress;
   int64_t done = 0;

@@ -34,7 +34,7 @@ ordered_json cache_json(const spec::CacheBytes& bytes) {
 ordered_json memory_json(const Inspection& i) {
   const spec::MemoryBytes& m = i.memory;
   return {{"dp", i.execution.dp},
-          {"tp", 1},
+          {"tp", i.execution.tp},
           {"micro_batch", i.execution.micro_batch},
           {"recompute", spec::kRecomputes[static_cast<size_t>(i.execution.recompute)]},
           {"weights", m.weights},
@@ -93,9 +93,10 @@ std::string memory_text(const Inspection& i) {
   const auto mib = [](double bytes) { return bytes / (1 << 20); };
   return fmt::format(
       "memory per rank       {:.1f} MiB: weights {:.1f}  gradients {:.1f}  optimizer {:.1f}  activations {:.1f}  "
-      "scratch {:.1f}  (dp {}, micro-batch {}, {} recomputed)\n",
+      "scratch {:.1f}  (dp {}, tp {}, micro-batch {}, {} recomputed)\n",
       mib(m.total()), mib(m.weights), mib(m.gradients), mib(m.optimizer), mib(m.activations), mib(m.scratch),
-      i.execution.dp, i.execution.micro_batch, i.execution.recompute == spec::Recompute::none ? "nothing" : "swiglu");
+      i.execution.dp, i.execution.tp, i.execution.micro_batch,
+      i.execution.recompute == spec::Recompute::none ? "nothing" : "swiglu");
 }
 
 std::string cache_text(const Inspection& i) {

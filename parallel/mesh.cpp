@@ -4,26 +4,34 @@
 #include <numeric>
 
 #include "core/base/error.h"
+#include "core/spec/split.h"
 
 namespace hyscale::parallel {
 
-void check_tp(int64_t tp) {
-  if (tp != 1)
-    throw ConfigError({.what = fmt::format("--tp {}: this version splits work over data-parallel ranks only", tp),
-                       .remedy = "leave --tp out"});
-}
-
-Mesh make_mesh(const Collective& ranks, int tp, const spec::RunConfig& config) {
-  check_tp(tp);
+Mesh make_mesh(int ranks, int tp, const spec::RunConfig& config) {
+  Problems problems;
+  if (ranks % tp != 0)
+    problems.add({.what = fmt::format("--tp {}: {} rank{} {} no multiple of it", tp, ranks, ranks == 1 ? "" : "s",
+                                      ranks == 1 ? "is" : "are"),
+                  .why = "dp groups of tp ranks each train the model",
+                  .remedy = fmt::format("start {} ranks (mpirun -n {}), or use --tp {}", tp * (ranks / tp + 1),
+                                        tp * (ranks / tp + 1), std::gcd(ranks, tp))});
+  const int dp = std::max(1, ranks / tp);
   const int64_t sequences = batch_sequences(config);
-  if (sequences % ranks.size() != 0)
-    throw ConfigError(
-        {.what =
-             fmt::format("a batch of {} sequences (train.batch_tokens {} / context {}) does not split over {} ranks",
-                         sequences, config.train.batch_tokens, config.model.context, ranks.size()),
+  if (sequences % dp != 0)
+    problems.add(
+        {.what = fmt::format("a batch of {} sequences (train.batch_tokens {} / context {}) does not split over {} {}",
+                             sequences, config.train.batch_tokens, config.model.context, dp,
+                             tp == 1 ? "ranks" : "data-parallel groups"),
          .why = "every rank must take the same number of sequences",
-         .remedy = fmt::format("run on {} ranks", std::gcd(sequences, static_cast<int64_t>(ranks.size())))});
-  return {.dp = ranks.size(), .tp = 1};
+         .remedy = fmt::format("run on {} ranks", tp * std::gcd(sequences, static_cast<int64_t>(dp)))});
+  try {
+    spec::check_split(config.model, tp);
+  } catch (const ConfigError& e) {
+    for (const Problem& problem : e.problems()) problems.add(problem);
+  }
+  problems.throw_if_any();
+  return {.dp = dp, .tp = tp};
 }
 
 }  // namespace hyscale::parallel

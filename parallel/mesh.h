@@ -8,16 +8,22 @@
 namespace hyscale::parallel {
 
 /// How the ranks share the work: `dp` groups that each hold the whole model, of `tp` ranks that each hold a part of it.
+/// The ranks of one group follow one another, so that a launcher puts them on one node.
 struct Mesh {
   int dp = 1;
   int tp = 1;
 };
 
-/// Throws ConfigError when `tp` is not offered.
-void check_tp(int64_t tp);
+/// The groups that a rank is in.
+struct Groups {
+  Collective& world;   // every rank
+  Collective& data;    // those that hold the same part of the model and work on other sequences
+  Collective& tensor;  // those that hold the other parts of the model and work on the same sequences
+};
 
-/// Throws ConfigError when `tp` is not offered, does not divide the ranks, or the batch does not split over dp.
-Mesh make_mesh(const Collective& ranks, int tp, const spec::RunConfig& config);
+/// Throws ConfigError when the ranks are no multiple of `tp`, the batch does not split over dp, or the model not over
+/// tp: with all that is wrong.
+Mesh make_mesh(int ranks, int tp, const spec::RunConfig& config);
 
 /// Sequences of one global batch.
 inline int64_t batch_sequences(const spec::RunConfig& config) {

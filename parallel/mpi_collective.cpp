@@ -22,19 +22,17 @@ int environment_number(const char* name) {
 /// Sums are made here and not in MPI, so that their order (rank 0 first) is the same in every library.
 class MpiCollective final : public Collective {
  public:
-  MpiCollective() {
-    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
-    MPI_Comm_size(MPI_COMM_WORLD, &size_);
-  }
+  /// Of all ranks, or of those with the same `colour`, in their order in the world. Lives until MPI ends.
+  MpiCollective() : MpiCollective(MPI_COMM_WORLD) {}
+  explicit MpiCollective(int colour) : MpiCollective(part_of_world(colour)) {}
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  void barrier() override { check(MPI_Barrier(MPI_COMM_WORLD), "barrier"); }
+  void barrier() override { check(MPI_Barrier(ranks_), "barrier"); }
   void broadcast(std::span<std::byte> bytes, int root) override {
     constexpr size_t kPiece = size_t{1} << 30;  // MPI counts are ints
     for (size_t at = 0; at < bytes.size(); at += kPiece) {
       const auto piece = bytes.subspan(at, std::min(kPiece, bytes.size() - at));
-      check(MPI_Bcast(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, root, MPI_COMM_WORLD), "broadcast");
+      check(MPI_Bcast(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, root, ranks_), "broadcast");
     }
   }
   void all_reduce_sum(std::span<float> values) override {
@@ -48,21 +46,20 @@ class MpiCollective final : public Collective {
   void all_reduce_sum(std::span<double> values) override {
     std::vector<double> all(values.size() * static_cast<size_t>(size_));
     const int n = count(values.size());
-    check(MPI_Allgather(values.data(), n, MPI_DOUBLE, all.data(), n, MPI_DOUBLE, MPI_COMM_WORLD), "all-reduce");
+    check(MPI_Allgather(values.data(), n, MPI_DOUBLE, all.data(), n, MPI_DOUBLE, ranks_), "all-reduce");
     for (size_t i = 0; i < values.size(); ++i) {
       values[i] = all[i];
       for (size_t r = 1; r < static_cast<size_t>(size_); ++r) values[i] += all[r * values.size() + i];
     }
   }
-  void all_reduce_max(std::span<int64_t> values) override {
-    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), count(values.size()), MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD),
-          "maximum");
-  }
+  void all_reduce_max(std::span<int64_t> values) override { maximum(values, MPI_INT64_T); }
+  void all_reduce_max(std::span<float> values) override { maximum(values, MPI_FLOAT); }
+  void all_reduce_max(std::span<double> values) override { maximum(values, MPI_DOUBLE); }
   void reduce_scatter_sum(std::span<float> values) override {
     const size_t shard = shard_of(values.size());
     received_.resize(values.size());
     const int n = count(shard);
-    check(MPI_Alltoall(values.data(), n, MPI_FLOAT, received_.data(), n, MPI_FLOAT, MPI_COMM_WORLD), "reduce-scatter");
+    check(MPI_Alltoall(values.data(), n, MPI_FLOAT, received_.data(), n, MPI_FLOAT, ranks_), "reduce-scatter");
     float* mine = values.data() + shard * static_cast<size_t>(rank_);
     std::copy_n(received_.data(), shard, mine);
     for (size_t r = 1; r < static_cast<size_t>(size_); ++r)
@@ -70,11 +67,28 @@ class MpiCollective final : public Collective {
   }
   void all_gather(std::span<float> values) override {
     check(MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values.data(), count(shard_of(values.size())), MPI_FLOAT,
-                        MPI_COMM_WORLD),
+                        ranks_),
           "all-gather");
   }
 
  private:
+  explicit MpiCollective(MPI_Comm ranks) : ranks_(ranks) {
+    MPI_Comm_set_errhandler(ranks_, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(ranks_, &rank_);
+    MPI_Comm_size(ranks_, &size_);
+    MPI_Comm_rank(MPI_COMM_WORLD, &world_rank_);
+  }
+  static MPI_Comm part_of_world(int colour) {
+    MPI_Comm part{};
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_split(MPI_COMM_WORLD, colour, rank, &part);
+    return part;
+  }
+  template <class T>
+  void maximum(std::span<T> values, MPI_Datatype type) {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), count(values.size()), type, MPI_MAX, ranks_), "maximum");
+  }
   size_t shard_of(size_t all) const {
     if (all % static_cast<size_t>(size_) != 0)
       throw ShapeError(fmt::format("{} values do not split into {} equal shards", all, size_));
@@ -89,11 +103,12 @@ class MpiCollective final : public Collective {
     std::array<char, MPI_MAX_ERROR_STRING> text{};
     int length = 0;
     MPI_Error_string(code, text.data(), &length);
-    throw Error(ExitCode::failed, {{.what = fmt::format("rank {}: {} failed: {}", rank_, operation, text.data()),
+    throw Error(ExitCode::failed, {{.what = fmt::format("rank {}: {} failed: {}", world_rank_, operation, text.data()),
                                     .remedy = "another rank has probably ended; look for its message"}});
   }
 
-  int rank_ = 0, size_ = 1;
+  MPI_Comm ranks_;
+  int rank_ = 0, size_ = 1, world_rank_ = 0;
   std::vector<float> received_;
 };
 
@@ -133,6 +148,14 @@ World::World() : mpi_(launched_by_mpi()) {
   ranks_ = std::make_unique<MpiCollective>();
   local_ranks_ = ranks_on_this_host();
   library_ = library_name();
+}
+Groups World::groups(const Mesh& mesh) {
+  const int world = ranks_->rank();
+  if (mesh.tp == 1) return {*ranks_, *ranks_, alone_};
+  tensor_ = std::make_unique<MpiCollective>(world / mesh.tp);
+  if (mesh.dp == 1) return {*ranks_, alone_, *tensor_};
+  data_ = std::make_unique<MpiCollective>(world % mesh.tp);
+  return {*ranks_, *data_, *tensor_};
 }
 World::~World() {
   if (mpi_) MPI_Finalize();

@@ -11,14 +11,16 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// One step from the gradients that each rank has accumulated (their sum over ranks is the batch gradient); clears
+  /// One step from the gradients that each rank has accumulated (their sum over the data group is the batch gradient of
+  /// this rank's part of the model); clears
   /// them. `step` is 1-based. Weights and moments stay as they are when the gradient norm is not finite. On a GPU it
   /// only enqueues. Collective.
   virtual void step(int64_t step, double lr) = 0;
-  /// Global gradient norm of that step, before clipping; waits for it.
+  /// Global gradient norm of that step, before clipping, over all parts of the model, what several ranks hold copies of
+  /// counted once; waits for it.
   virtual double gradient_norm() = 0;
 
-  /// The moments of all ranks, flat and unsharded, as long as the flat weights. Collective; each rank gets all.
+  /// The moments of the data group, flat and unsharded, as long as the flat weights. Collective; each rank gets all.
   virtual std::vector<float> gather_m() const = 0;
   virtual std::vector<float> gather_v() const = 0;
   /// Takes this rank's part of unsharded moments.

@@ -27,19 +27,38 @@ std::vector<optim::DecayRange> decay_ranges(const model::ParameterTable& paramet
   return ranges;
 }
 
+// Copies are whole rows of a matrix or entries of a vector: they lie together.
+std::vector<FlatRange> counted_ranges(const model::ParameterTable& parameters) {
+  std::vector<FlatRange> ranges{{0, 0}};
+  for (const model::Parameter& p : parameters.all()) {
+    const int64_t row = p.spec.shape.size() == 2 ? p.stride : 1, width = p.spec.shape.size() == 2 ? p.spec.shape[1] : 1;
+    p.spec.for_each_run([&](int64_t here, int64_t, int64_t count, bool counted) {
+      if (counted) return;
+      ranges.back().end = p.offset + here / width * row;
+      ranges.push_back({p.offset + (here + count) / width * row, 0});
+    });
+  }
+  ranges.back().end = parameters.weights().numel();
+  return ranges;
+}
+
 ShardedOptimizer::ShardedOptimizer(model::ParameterTable& parameters, const spec::OptimizerConfig& config,
-                                   Collective& ranks)
-    : parameters_(parameters), config_(config), ranks_(ranks) {
-  const auto size = static_cast<size_t>(ranks.size());
+                                   const Groups& groups)
+    : parameters_(parameters), config_(config), ranks_(groups.data), tensor_(groups.tensor) {
+  const auto size = static_cast<size_t>(ranks_.size());
   flat_ = static_cast<size_t>(parameters.weights().numel());
   shard_ = (flat_ + size - 1) / size;
-  begin_ = shard_ * static_cast<size_t>(ranks.rank());
+  begin_ = shard_ * static_cast<size_t>(ranks_.rank());
   m_.resize(shard_);
   v_.resize(shard_);
   const auto begin = static_cast<int64_t>(begin_), end = begin + static_cast<int64_t>(shard_);
   for (const optim::DecayRange& range : decay_ranges(parameters)) {
     const int64_t from = std::max(range.begin, begin), to = std::min(range.end, end);
     if (from < to) ranges_.push_back({from - begin, to - begin, range.decay});
+  }
+  for (const FlatRange& range : counted_ranges(parameters)) {
+    const int64_t from = std::max(range.begin, begin), to = std::min(range.end, end);
+    if (from < to) counted_.push_back({from - begin, to - begin});
   }
   if (shard_ * size != flat_) padded_weights_.resize(shard_ * size), padded_gradients_.resize(shard_ * size);
 }
@@ -55,8 +74,9 @@ void ShardedOptimizer::step(int64_t step, double lr) {
   const std::span<float> gradients = padded(parameters_.gradients(), padded_gradients_);
   ranks_.reduce_scatter_sum(gradients);
   const std::span<const float> mine = gradients.subspan(begin_, shard_);
-  double squares = optim::sum_of_squares(view_of(mine));
+  double squares = sum_of_squares(mine);
   ranks_.all_reduce_sum(std::span(&squares, 1));
+  tensor_.all_reduce_sum(std::span(&squares, 1));
   norm_ = std::sqrt(squares);
   if (std::isfinite(norm_)) {
     const double scale = config_.clip > 0 && norm_ > config_.clip ? config_.clip / norm_ : 1.0;
@@ -66,6 +86,14 @@ void ShardedOptimizer::step(int64_t step, double lr) {
     if (!padded_weights_.empty()) std::copy_n(weights.begin(), flat_, parameters_.weights().as<float>());
   }
   parameters_.clear_gradients();
+}
+
+double ShardedOptimizer::sum_of_squares(std::span<const float> shard) const {
+  double squares = 0;
+  for (const FlatRange& range : counted_)
+    squares += optim::sum_of_squares(
+        view_of(shard.subspan(static_cast<size_t>(range.begin), static_cast<size_t>(range.end - range.begin))));
+  return squares;
 }
 
 void ShardedOptimizer::update(std::span<float> weights, std::span<const float> gradients, double scale, int64_t step,

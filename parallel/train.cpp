@@ -11,6 +11,7 @@
 #include "core/base/process.h"
 #include "core/base/program.h"
 #include "core/spec/accounting.h"
+#include "parallel/alike.h"
 #include "parallel/attempt.h"
 #include "parallel/commands.h"
 #include "parallel/gpu_memory.h"
@@ -28,7 +29,7 @@ std::string message_of(const std::exception& e) {
 }
 
 std::string place_of(const Attempt& a) {
-  if (a.device.gpu != nullptr) return fmt::format("{} in {}", a.device.gpu->name(), name_of(a.device.compute));
+  if (a.device.gpu != nullptr) return fmt::format("{} in {}", a.device.gpu->name(), a.device.precision());
   return a.execution.provenance.at("placement") + " on cpu";
 }
 
@@ -86,14 +87,14 @@ ExitCode run_attempt(Attempt& a, Recorder* recorder) {
   Collective& ranks = a.world.ranks();
   int64_t begin[2] = {a.start.step, a.start.branch ? 1 : 0};
   ranks.broadcast(std::as_writable_bytes(std::span(begin)), 0);
-  TrainState state(a.identity.config, a.device, ranks, a.options.recompute);
+  TrainState state(a.identity.config, a.device, *a.groups, a.options.recompute);
   if (begin[0] == 0)
     state.initialise(a.identity.config.train.seed);
   else
     state.load(a.start.checkpoint.get());
   a.start.checkpoint.reset();
   const storage::RunDirectory run{a.options.out};
-  Trainer trainer(a.identity, *a.data, state, ranks, run, a.plan, recorder, a.stop, a.clock);
+  Trainer trainer(a.identity, *a.data, state, *a.groups, run, a.plan, recorder, a.stop, a.clock);
   const StopReason reason = trainer.run(begin[0], begin[1] != 0);
   std::array<int64_t, 1> peak{peak_memory_bytes()};
   ranks.all_reduce_max(peak);
@@ -142,6 +143,7 @@ ExitCode train(const TrainOptions& options) {
   log::set_quiet(options.quiet || world.ranks().rank() != 0);
   Attempt attempt(options, world);
   together(world.ranks(), [&] { prepare(attempt); });
+  together(world.ranks(), [&] { check_alike(attempt.execution, attempt.mesh, world.ranks()); });
   together(world.ranks(), [&] {
     try {
       open_directory(attempt);
@@ -150,6 +152,7 @@ ExitCode train(const TrainOptions& options) {
       throw;
     }
   });
+  attempt.groups.emplace(world.groups(attempt.mesh));
   int64_t already_done = attempt.leads() && attempt.open->already_done ? 1 : 0;
   world.ranks().broadcast(std::as_writable_bytes(std::span(&already_done, 1)), 0);
   if (already_done != 0) {

@@ -16,7 +16,6 @@ using Json = nlohmann::ordered_json;
 
 double mib(int64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024.0); }
 double gib(size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024.0 * 1024.0); }
-const char* precision(const WorkDevice& device) { return device.compute == DType::bf16 ? "bf16" : "fp32"; }
 
 double operation_seconds(const GpuBench& gpu) {
   double sum = 0;
@@ -118,7 +117,7 @@ std::string gpu_text(const TrainBench& b, const TrainBenchPlan& plan, const Work
   const GpuBench& gpu = *b.gpu;
   std::string text = fmt::format("{}, {}, driver {}, {}, deterministic: {}\n", gpu.name, gpu.facts.runtime,
                                  gpu.sensors.driver.empty() ? "for CUDA " + gpu.facts.driver : gpu.sensors.driver,
-                                 precision(device), gpu.facts.deterministic ? "yes" : "no");
+                                 device.precision(), gpu.facts.deterministic ? "yes" : "no");
   text += step_text(b, plan) + rate_text(b);
   text += fmt::format("  idle           {:>10.1f} % of the time of a step\n", gpu.idle_share * 100);
   text += sensors_text(b);
@@ -160,7 +159,7 @@ Json gpu_json(const TrainBench& b, const TrainBenchPlan& plan, const WorkDevice&
   Json json = {{"gpu", gpu.name},
                {"runtime", gpu.facts.runtime},
                {"driver_serves_cuda", gpu.facts.driver},
-               {"precision", precision(device)},
+               {"precision", device.precision()},
                {"deterministic", gpu.facts.deterministic},
                {"parameters", b.parameters},
                {"batch_sequences", plan.batch_sequences},

@@ -19,13 +19,13 @@ struct TrainOptions {
   bool resume = false;
   std::string from;  // checkpoint of a trunk: this run is a branch
 
-  // these change the last bits of a result: a resume or a branch takes device and micro-batch over unless they are
+  // these change the last bits of a result: a resume or a branch takes device, tp and micro-batch over unless they are
   // given, and says what else is different
   std::string device = "auto";  // auto | cpu | cuda
-  int tp = 1;
-  int64_t micro_batch = 0;    // sequences of one forward pass per rank; 0: about 16K tokens
-  int threads = 0;            // 0: allowed cores / ranks on this host
-  bool deterministic = true;  // the CPU back end has no other way
+  int tp = 0;                   // ranks that hold one model; 0: 1
+  int64_t micro_batch = 0;      // sequences of one forward pass per rank; 0: about 16K tokens
+  int threads = 0;              // 0: allowed cores / ranks on this host
+  bool deterministic = true;    // the CPU back end has no other way
 
   // these do not
   spec::Recompute recompute = spec::Recompute::none;

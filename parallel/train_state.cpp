@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "core/spec/accounting.h"
 #include "parallel/gpu_optimizer.h"
 #include "parallel/sharded_optimizer.h"
 
@@ -35,25 +36,28 @@ void scatter(const std::vector<float>& dense, std::span<float> flat, const model
 }
 
 std::unique_ptr<Optimizer> make_optimizer(model::ParameterTable& parameters, const spec::OptimizerConfig& config,
-                                          const WorkDevice& device, Collective& ranks) {
+                                          const WorkDevice& device, const Groups& groups) {
   if (device.gpu != nullptr) return std::make_unique<GpuOptimizer>(parameters, config, *device.gpu);
-  return std::make_unique<ShardedOptimizer>(parameters, config, ranks);
+  return std::make_unique<ShardedOptimizer>(parameters, config, groups);
 }
 
 }  // namespace
 
-TrainState::TrainState(const spec::RunConfig& config, const WorkDevice& device, Collective& ranks,
+TrainState::TrainState(const spec::RunConfig& config, const WorkDevice& device, const Groups& groups,
                        spec::Recompute recompute)
-    : ranks_(ranks),
-      model_(config.model, device.compute, {}, device.context()),
-      optimizer_(make_optimizer(model_.parameters(), config.train.optimizer, device, ranks)) {
+    : groups_(groups),
+      tensor_group_(groups.tensor.size() > 1 ? std::make_unique<HostTensorGroup>(groups.tensor) : nullptr),
+      model_(config.model, device.compute, {}, device.context(), tensor_group_.get()),
+      optimizer_(make_optimizer(model_.parameters(), config.train.optimizer, device, groups)) {
   model_.recompute(recompute);
+  model_.multiply_in_float8(device.float8);
 }
 
 TrainState::StepResult TrainState::finish_step(int64_t step, double lr) {
+  model_.complete_gradients();
   optimizer_->step(step, lr);
   StepResult result{.nll = model_.take_loss(), .gradient_norm = optimizer_->gradient_norm()};
-  ranks_.all_reduce_sum(std::span(&result.nll, 1));
+  groups_.data.all_reduce_sum(std::span(&result.nll, 1));
   return result;
 }
 
@@ -62,52 +66,77 @@ void TrainState::initialise(int64_t seed) {
   model_.parameters().clear_gradients();
 }
 
-/// Fills `flat`, laid out like the parameters, with the checkpoint's arrays of one kind.
-static void read_arrays(const storage::CheckpointReader& checkpoint, const char* kind,
-                        const model::ParameterTable& parameters, std::span<float> flat) {
+/// Fills `flat`, laid out like the parameters, with this rank's part of the checkpoint's arrays of one kind, which rank
+/// 0 reads.
+static void read_arrays(const storage::CheckpointReader* checkpoint, const char* kind,
+                        const model::ParameterTable& parameters, Collective& ranks, std::span<float> flat) {
+  std::vector<float> whole, part;
   for (const model::Parameter& p : parameters.all()) {
-    std::vector<float> dense(static_cast<size_t>(p.spec.count()));
-    checkpoint.read(kind + p.spec.name, dense);
-    scatter(dense, flat, p);
+    whole.resize(static_cast<size_t>(p.spec.whole_count()));
+    part.resize(static_cast<size_t>(p.spec.count()));
+    if (checkpoint != nullptr) checkpoint->read(kind + p.spec.name, whole);
+    ranks.broadcast(std::as_writable_bytes(std::span(whole)), 0);
+    p.spec.for_each_run([&](int64_t here, int64_t there, int64_t count, bool) {
+      std::copy_n(whole.begin() + there, count, part.begin() + here);
+    });
+    scatter(part, flat, p);
   }
 }
 
 void load_weights(const storage::CheckpointReader* checkpoint, model::ParameterTable& parameters, Collective& ranks) {
   std::vector<float> weights(static_cast<size_t>(parameters.weights().numel()));
-  if (checkpoint != nullptr) read_arrays(*checkpoint, kWeights, parameters, weights);
-  ranks.broadcast(std::as_writable_bytes(std::span(weights)), 0);
+  read_arrays(checkpoint, kWeights, parameters, ranks, weights);
   parameters.set_weights(weights);
 }
 
 void TrainState::load(const storage::CheckpointReader* checkpoint) {
   model::ParameterTable& parameters = model_.parameters();
-  load_weights(checkpoint, parameters, ranks_);
+  load_weights(checkpoint, parameters, groups_.world);
   std::vector<float> m(static_cast<size_t>(parameters.weights().numel())), v(m.size());
-  if (checkpoint != nullptr) {
-    read_arrays(*checkpoint, kFirstMoment, parameters, m);
-    read_arrays(*checkpoint, kSecondMoment, parameters, v);
-  }
-  for (const std::span<float> values : {std::span(m), std::span(v)})
-    ranks_.broadcast(std::as_writable_bytes(values), 0);
+  read_arrays(checkpoint, kFirstMoment, parameters, groups_.world, m);
+  read_arrays(checkpoint, kSecondMoment, parameters, groups_.world, v);
   optimizer_->set_moments(m, v);
   parameters.clear_gradients();
 }
 
+/// The whole of parameter `index` from the parts of all ranks of the group. Each in turn shows its part to the others.
+static std::vector<float> joined(std::vector<float> part, size_t index,
+                                 const std::vector<std::vector<spec::ParameterSpec>>& lists, Collective& ranks) {
+  if (ranks.size() == 1) return part;
+  std::vector<float> whole(static_cast<size_t>(lists[0][index].whole_count())), shown;
+  for (int rank = 0; rank < ranks.size(); ++rank) {
+    const spec::ParameterSpec& spec = lists[static_cast<size_t>(rank)][index];
+    shown = part;
+    shown.resize(static_cast<size_t>(spec.count()));
+    ranks.broadcast(std::as_writable_bytes(std::span(shown)), rank);
+    spec.for_each_run([&](int64_t here, int64_t there, int64_t count, bool) {
+      std::copy_n(shown.begin() + here, count, whole.begin() + there);
+    });
+  }
+  return whole;
+}
+
 void TrainState::save(const std::string& path, const storage::CheckpointInfo& info) {
   std::vector<float> m = optimizer_->gather_m(), v = optimizer_->gather_v();
-  if (ranks_.rank() != 0) return;
+  if (groups_.data.rank() != 0) return;
   std::vector<float> weights = model_.parameters().host_weights();
+  std::vector<std::vector<spec::ParameterSpec>> lists;
+  const int tp = groups_.tensor.size();
+  for (int rank = 0; rank < tp; ++rank) lists.push_back(spec::parameter_list(model_.config(), {rank, tp}));
   std::deque<std::vector<float>> values;  // a deque: `arrays` looks at what is in it
   std::vector<storage::NamedArray> arrays;
-  for (const model::Parameter& p : model_.parameters().all()) {
+  for (size_t i = 0; i < lists[0].size(); ++i) {
+    const model::Parameter& p = model_.parameters().all()[i];
     const auto add = [&](const char* kind, std::span<float> flat) {
-      arrays.push_back({kind + p.spec.name, p.spec.shape, values.emplace_back(gathered(flat, p))});
+      std::vector<float> whole = joined(gathered(flat, p), i, lists, groups_.tensor);
+      if (groups_.world.rank() == 0)
+        arrays.push_back({kind + p.spec.name, p.spec.whole_shape(), values.emplace_back(std::move(whole))});
     };
     add(kWeights, weights);
     add(kFirstMoment, m);
     add(kSecondMoment, v);
   }
-  storage::write_checkpoint(path, info, arrays);
+  if (groups_.world.rank() == 0) storage::write_checkpoint(path, info, arrays);
 }
 
 }  // namespace hyscale::parallel

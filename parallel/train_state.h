@@ -4,22 +4,24 @@
 
 #include "core/model/model.h"
 #include "core/spec/run_config.h"
-#include "core/tensor/collective.h"
+#include "core/tensor/tensor_group.h"
 #include "parallel/device.h"
+#include "parallel/mesh.h"
 #include "parallel/optimizer.h"
 #include "storage/files/checkpoint.h"
 
 namespace hyscale::parallel {
 
-/// Rank 0 reads the weights of `checkpoint` (null elsewhere), all ranks get them. Throws DamagedFile when an array is
-/// missing or has another size. Collective.
+/// Rank 0 reads the weights of `checkpoint` (null elsewhere), all ranks get their part of them. Throws DamagedFile when
+/// an array is missing or has another size. Collective.
 void load_weights(const storage::CheckpointReader* checkpoint, model::ParameterTable& parameters, Collective& ranks);
 
-/// All that training changes: weights (whole on every rank) and AdamW's moments (sharded).
+/// All that training changes: weights (whole on every rank, or its part where several share the model) and AdamW's
+/// moments (sharded over the data group).
 class TrainState {
  public:
-  /// `device` and `ranks` must outlive it.
-  TrainState(const spec::RunConfig& config, const WorkDevice& device, Collective& ranks,
+  /// `device` and the groups' collectives must outlive it.
+  TrainState(const spec::RunConfig& config, const WorkDevice& device, const Groups& groups,
              spec::Recompute recompute = spec::Recompute::none);
 
   model::Model& model() { return model_; }
@@ -37,14 +39,15 @@ class TrainState {
 
   /// The state before the first step.
   void initialise(int64_t seed);
-  /// Rank 0 reads `checkpoint` (null elsewhere), all ranks get it. Throws DamagedFile when an array is missing or has
-  /// another size. Collective.
+  /// Rank 0 reads `checkpoint` (null elsewhere), all ranks get their part of it, whatever mesh wrote it. Throws
+  /// DamagedFile when an array is missing or has another size. Collective.
   void load(const storage::CheckpointReader* checkpoint);
   /// All ranks give, rank 0 writes. Throws what storage::write_checkpoint throws. Collective.
   void save(const std::string& path, const storage::CheckpointInfo& info);
 
  private:
-  Collective& ranks_;
+  Groups groups_;
+  std::unique_ptr<TensorGroup> tensor_group_;  // null when the model is whole here
   model::Model model_;
   std::unique_ptr<Optimizer> optimizer_;
 };

@@ -15,13 +15,13 @@ namespace hyscale::parallel {
 
 constexpr double kCheckpointSeconds = 600;
 
-Trainer::Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, Collective& ranks,
+Trainer::Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, const Groups& groups,
                  const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder, StopRequest& stop,
                  const Clock& clock)
     : identity_(identity),
       data_(data),
       state_(state),
-      ranks_(ranks),
+      groups_(groups),
       run_(run),
       plan_(std::move(plan)),
       recorder_(recorder),
@@ -60,14 +60,15 @@ Trainer::Due Trainer::agree() {
                         (last || (plan_.eval_every > 0 && step_ > 0 && step_ % plan_.eval_every == 0));
   std::array<int64_t, 3> votes{static_cast<int64_t>(stop_.asked()), recorder_ != nullptr && checkpoint_due() ? 1 : 0,
                                evaluate ? 1 : 0};
-  ranks_.all_reduce_max(votes);
+  groups_.world.all_reduce_max(votes);
   const auto stop = static_cast<StopReason>(votes[0]);
   return {.stop = stop, .checkpoint = votes[1] != 0 || stop != StopReason::none, .evaluate = votes[2] != 0};
 }
 
 template <class F>
 void Trainer::for_each_micro_batch(F&& visit) {
-  const int64_t sequences = batch_sequences(identity_.config) / ranks_.size(), first = sequences * ranks_.rank();
+  const int64_t sequences = batch_sequences(identity_.config) / groups_.data.size(),
+                first = sequences * groups_.data.rank();
   const double scale = 1.0 / static_cast<double>(identity_.config.train.batch_tokens);
   for (int64_t row = 0; row < sequences; row += plan_.micro_batch) {
     const int64_t rows = std::min(plan_.micro_batch, sequences - row);
@@ -77,11 +78,15 @@ void Trainer::for_each_micro_batch(F&& visit) {
   }
 }
 
-// The weights are still those that the step began with.
+// The weights are still those that the step began with. The ranks that share the model go through each micro-batch
+// together, so they stop looking together.
 std::string Trainer::find_nonfinite() {
   std::string found;
   for_each_micro_batch([&](const model::TokenBatch& batch, double scale) {
-    if (found.empty()) found = state_.model().find_nonfinite(batch, scale);
+    std::array<int64_t, 1> done{found.empty() ? 0 : 1};
+    groups_.tensor.all_reduce_max(done);
+    if (done[0] != 0) return;
+    found = state_.model().find_nonfinite(batch, scale);
   });
   return found;
 }
@@ -132,7 +137,7 @@ void Trainer::evaluate() {
   const ValidationPlan validation_plan{.context = identity_.config.model.context,
                                        .micro_batch = plan_.micro_batch,
                                        .documents_apart = !identity_.config.data.cross_document};
-  storage::EvalRow row = validate(state_.model(), data_, validation_plan, ranks_, alive);
+  storage::EvalRow row = validate(state_.model(), data_, validation_plan, groups_.data, alive);
   row.step = step_;
   row.tokens = step_ * identity_.config.train.batch_tokens;
   if (recorder_ == nullptr) return;

@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/data/mixture.h"
 #include "parallel/batch_buffer.h"
+#include "parallel/mesh.h"
 #include "parallel/recorder.h"
 #include "parallel/run_identity.h"
 #include "parallel/stop_request.h"
@@ -27,7 +28,7 @@ struct TrainerPlan {
 /// Between two steps, in this order: the ranks agree on what is due, checkpoint, evaluate, stop.
 class Trainer {
  public:
-  Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, Collective& ranks,
+  Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, const Groups& groups,
           const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder, StopRequest& stop,
           const Clock& clock);
 
@@ -54,7 +55,7 @@ class Trainer {
   const RunIdentity& identity_;
   const data::Mixture& data_;
   TrainState& state_;
-  Collective& ranks_;
+  Groups groups_;
   storage::RunDirectory run_;
   TrainerPlan plan_;
   Recorder* recorder_;  // null but on rank 0

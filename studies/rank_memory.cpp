@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <numeric>
 
+#include "core/spec/split.h"
 #include "studies/gpu_kinds.h"
 
 namespace hyscale::studies {
@@ -20,8 +21,13 @@ static double limit_of(const Resources& resources) {
 RankMemory rank_memory(const Resources& resources, const spec::ModelConfig& model, spec::Precision precision,
                        int64_t sequences) {
   RankMemory memory;
-  const int64_t ranks = std::max<int64_t>(resources.ranks, 1), own = std::max<int64_t>(sequences / ranks, 1);
-  spec::ExecutionShape shape{.dp = ranks, .precision = precision};
+  const int64_t dp = std::max<int64_t>(resources.ranks / resources.tp, 1);
+  const int64_t own = std::max<int64_t>(sequences / dp, 1);
+  if (const std::string problem = spec::split_problem(model, resources.tp); !problem.empty()) {
+    memory.problem = fmt::format("the model does not split over resources.tp: {}: {}", resources.tp, problem);
+    return memory;
+  }
+  spec::ExecutionShape shape{.tp = resources.tp, .dp = dp, .precision = precision};
   shape.gpu = resources.device == "cuda" || (resources.device == "auto" && resources.gpus > 0);
   const double limit = limit_of(resources);
   const int64_t fitting =
@@ -30,9 +36,9 @@ RankMemory rank_memory(const Resources& resources, const spec::ModelConfig& mode
   if (resources.micro_batch > 0) memory.micro_batch = std::min(resources.micro_batch, own);
   shape.micro_batch = memory.micro_batch;
   memory.bytes = spec::memory_per_rank(model, shape);
-  if (sequences % ranks != 0)
-    memory.problem = fmt::format("a batch of {} sequences does not split over {} ranks, over {} it would", sequences,
-                                 ranks, std::gcd(sequences, ranks));
+  if (sequences % dp != 0)
+    memory.problem = fmt::format("a batch of {} sequences does not split over {} {}, over {} it would", sequences, dp,
+                                 resources.tp == 1 ? "ranks" : "data-parallel groups", std::gcd(sequences, dp));
   if (limit == 0 || memory.bytes.total() <= limit) return memory;
   shape.micro_batch = fitting;
   const bool would_fit = spec::memory_per_rank(model, shape).total() <= limit;

@@ -9,7 +9,8 @@ namespace hyscale::kernels {
 /// `out` have unit stride.
 /// CPU: f32 or f64, all alike; `a` and `b` may have any strides, and are read fastest along one of 1.
 /// GPU: `a` and `b` bf16, `out` bf16 or f32; or all f32. Sums are kept in f32, without TF32. One axis of `a` and one of
-/// `b` has unit stride.
+/// `b` has unit stride. Or, on Hopper and later, `a` and `b` e4m3 or e5m2 (not both e5m2) with what unscales them,
+/// `out` bf16 or f32: then it is a·bᵀ, all extents multiples of 16 and rows beginning at multiples of 16 bytes.
 struct GemmArgs {
   Tensor out;                // [m, n] or [batch, m, n]  written; overlaps no input
   Tensor a;                  // [m, k] or [batch, m, k]; [.., k, m] with transpose_a
@@ -18,6 +19,7 @@ struct GemmArgs {
   bool transpose_b = false;
   bool accumulate = false;  // out += instead of out =
   double alpha = 1;
+  Tensor unscale_a{}, unscale_b{};  // f32 [1] of an `a` and `b` in eight bits (kernels/quantise.h)
 };
 
 /// Returns when `out` is written; runs on the OpenMP threads. The cut into tasks depends on the shapes alone, so the

@@ -1,25 +1,13 @@
 #include "core/mixers/branch.h"
 
-#include "core/kernels/gemm.h"
-
 namespace hyscale::model {
-
-void Projection::forward(const Tensor& rows, const Tensor& out, bool accumulate, const Exec& exec) const {
-  kernels::gemm({.out = out, .a = rows, .b = weight, .transpose_b = true, .accumulate = accumulate, .alpha = sign},
-                exec);
-}
-
-void Projection::backward(const Tensor& rows, const Tensor& dout, const Tensor& drows, const Exec& exec) const {
-  kernels::gemm({.out = gradient, .a = dout, .b = rows, .transpose_a = true, .accumulate = true, .alpha = sign}, exec);
-  kernels::gemm({.out = drows, .a = dout, .b = weight, .alpha = sign}, exec);
-}
 
 namespace {
 
 class ProjectedBranch final : public Mixer {
  public:
   ProjectedBranch(std::unique_ptr<Branch> branch, const Parameter& out)
-      : branch_(std::move(branch)), projection_{.weight = out.weight, .gradient = out.gradient} {}
+      : branch_(std::move(branch)), projection_(projection(out)) {}
 
   void forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) override {
     value_ = branch_->forward(x, shape, exec);
@@ -29,7 +17,7 @@ class ProjectedBranch final : public Mixer {
   void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) override {
     const Arena::Scope scratch(*exec.arena);
     const Tensor dvalue = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));
-    projection_.backward(value_, dout, dvalue, exec);
+    projection_.backward(value_, dout, dvalue, false, exec);
     branch_->backward(x, dvalue, dx, false, exec);
   }
 

@@ -5,6 +5,7 @@
 
 #include "core/mixers/mixer.h"
 #include "core/mixers/parameters.h"
+#include "core/mixers/projection.h"
 #include "core/spec/mixer_spec.h"
 #include "core/tensor/exec.h"
 
@@ -46,17 +47,5 @@ std::unique_ptr<Branch> make_mamba2_branch(const spec::MixerSpec& spec, const Mi
 /// A branch that stands alone: `out.weight` [d_model, value_width] under `prefix` behind it.
 std::unique_ptr<Mixer> make_projected_branch(std::unique_ptr<Branch> branch, const ParameterTable& parameters,
                                              const std::string& prefix);
-
-/// Where branch values meet the residual stream: out (+)= sign · rows · weightᵀ.
-struct Projection {
-  Tensor weight;    // [d_model, width]; may be columns of a wider matrix
-  Tensor gradient;  // alike
-  double sign = 1;  // 1 or -1
-
-  /// rows [tokens, width] → out [tokens, d_model], overwritten or added to.
-  void forward(const Tensor& rows, const Tensor& out, bool accumulate, const Exec& exec) const;
-  /// dout [tokens, d_model] → drows [tokens, width], overwritten; the weight's gradient accumulated.
-  void backward(const Tensor& rows, const Tensor& dout, const Tensor& drows, const Exec& exec) const;
-};
 
 }  // namespace hyscale::model

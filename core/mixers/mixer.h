@@ -7,6 +7,7 @@
 #include "core/mixers/parameters.h"
 #include "core/spec/mixer_spec.h"
 #include "core/tensor/exec.h"
+#include "core/tensor/tensor_group.h"
 
 namespace hyscale::model {
 
@@ -18,8 +19,10 @@ struct BatchShape {
   int64_t tokens() const { return sequences * length; }
 };
 
-/// A sequence mixer at work. Created once per layer, used for every micro-batch: forward, then backward of that same
-/// micro-batch. What backward needs is kept in exec.arena (the caller releases it after backward) and remembered here.
+/// A sequence mixer at work, or one rank's part of it (MixerSpec::part), whose outputs are added up over the ranks:
+/// `out` of forward and `dx` of backward, by the model. Created once per layer, used for every micro-batch: forward,
+/// then backward of that same micro-batch. What backward needs is kept in exec.arena (the caller releases it after
+/// backward) and remembered here.
 class Mixer {
  public:
   virtual ~Mixer() = default;
@@ -35,6 +38,7 @@ struct MixerContext {
   int64_t d_model = 0;
   double norm_epsilon = 1e-5;  // of every norm of the model
   spec::RopeExtension rope_extension{};
+  TensorGroup* ranks = nullptr;  // those that hold the other parts of a part of a mixer; null otherwise
 };
 
 /// Creates the working part of `spec`; `prefix` ("layers.3.mixer.") leads to its parameters, which must outlive it.

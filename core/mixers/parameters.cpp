@@ -164,7 +164,8 @@ void ParameterTable::draw(uint64_t seed, T* flat) const {
     const int64_t width = p.spec.shape.empty() ? 1 : p.spec.shape.back();
     parallel_for(p.spec.count(), 65536, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        flat[p.offset + i / width * p.stride + i % width] = static_cast<T>(model::draw(p.spec.init, draws, i));
+        flat[p.offset + i / width * p.stride + i % width] =
+            static_cast<T>(model::draw(p.spec.init, draws, p.spec.whole_index(i)));
     });
   }
 }

@@ -51,7 +51,7 @@ class ParameterTable {
   void set_weights(std::span<const float> flat);
 
   /// Draws every parameter by its Init from a generator keyed by (seed, name): the same values in whatever order and
-  /// on whatever mesh. Values are drawn in double and rounded.
+  /// on whatever mesh; of a part, those that the whole tensor has there. Values are drawn in double and rounded.
   void initialise(uint64_t seed);
 
  private:

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "core/mixers/parameters.h"
+#include "core/mixers/projection.h"
 #include "core/tensor/exec.h"
 
 namespace hyscale::model {
@@ -17,7 +17,7 @@ class FeedForward {
   void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec);
 
  private:
-  const Parameter *gate_up_weight_, *down_weight_;
+  Projection gate_up_projection_, down_projection_;
   Tensor gate_up_;  // [tokens, 2 · d_ff]
   Tensor hidden_;   // [tokens, d_ff]; empty when it is not kept
 };

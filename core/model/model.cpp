@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "core/kernels/cross_entropy.h"
-#include "core/kernels/embedding.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/rms_norm.h"
 #include "core/model/device_batch.h"
 #include "core/model/ffn.h"
 #include "core/model/finite_check.h"
+#include "core/model/shared_gradients.h"
+#include "core/model/vocabulary.h"
 #include "core/spec/accounting.h"
+#include "core/spec/split.h"
 
 namespace hyscale::model {
 
@@ -67,14 +68,19 @@ struct Layer {
   std::optional<FeedForward> ffn;
 };
 
+spec::Shard shard_of(const TensorGroup* ranks) {
+  return ranks == nullptr ? spec::Shard{} : spec::Shard{ranks->rank(), ranks->size()};
+}
+
 Layer make_layer(const spec::ModelConfig& config, size_t index, const ParameterTable& parameters,
                  const MixerContext& context) {
   const spec::BlockConfig& block = config.stack[index];
   const std::string prefix = "layers." + std::to_string(index) + ".";
-  Layer layer{.mixer_norm = PreNorm(parameters.at(prefix + "mixer_norm.weight"), config.norm_epsilon),
-              .mixer = make_mixer(*block.mixer, context, parameters, prefix + "mixer."),
-              .ffn_norm = {},
-              .ffn = {}};
+  Layer layer{
+      .mixer_norm = PreNorm(parameters.at(prefix + "mixer_norm.weight"), config.norm_epsilon),
+      .mixer = make_mixer(*spec::mixer_part(block, shard_of(context.ranks)), context, parameters, prefix + "mixer."),
+      .ffn_norm = {},
+      .ffn = {}};
   if (block.ffn) {
     layer.ffn_norm.emplace(parameters.at(prefix + "ffn_norm.weight"), config.norm_epsilon);
     layer.ffn.emplace(parameters, prefix + "ffn.");
@@ -85,38 +91,48 @@ Layer make_layer(const spec::ModelConfig& config, size_t index, const ParameterT
 }  // namespace
 
 struct Model::State {
-  State(const spec::ModelConfig& model_config, DType dtype, spec::RopeExtension extension, DeviceContext& device)
+  State(const spec::ModelConfig& model_config, DType dtype, spec::RopeExtension extension, DeviceContext& device,
+        TensorGroup* group)
       : config(model_config),
+        ranks(group),
         compute(dtype),
         context(device),
-        parameters(spec::parameter_list(config), dtype, device),
+        parameters(spec::parameter_list(config, shard_of(ranks)), dtype, device),
         embedding(&parameters.at("embedding.weight")),
+        vocabulary(*embedding, config.vocabulary, ranks),
         final_norm(parameters.at("final_norm.weight"), config.norm_epsilon),
         arena(device.memory()),
         loss(DType::f64, {1}, device.memory()) {
     if (extension.trained_context == 0) extension.trained_context = config.context;
     const MixerContext around{
-        .d_model = config.d_model, .norm_epsilon = config.norm_epsilon, .rope_extension = extension};
+        .d_model = config.d_model, .norm_epsilon = config.norm_epsilon, .rope_extension = extension, .ranks = ranks};
     for (size_t i = 0; i < config.stack.size(); ++i) layers.push_back(make_layer(config, i, parameters, around));
   }
 
-  Exec exec() { return {.device = context.device(), .arena = &arena, .context = &context}; }
+  Exec exec() { return {.device = context.device(), .arena = &arena, .context = &context, .float8 = float8}; }
   Tensor forward(const TokenBatch& batch);
   void backward(const TokenBatch& batch, const Tensor& dfinal);
   void accumulate(const TokenBatch& batch, double scale);
   TokenBatch brought(const TokenBatch& batch);
+  /// Completes what every rank of a split model computed its part of.
+  void add_up(const Tensor& values) {
+    if (ranks != nullptr) ranks->sum(values);
+  }
 
   spec::ModelConfig config;
+  TensorGroup* ranks;  // that hold the other parts of the model; null: it is whole here
   DType compute;
   DeviceContext& context;
   ParameterTable parameters;
   const Parameter* embedding;  // tied: also the head
+  Vocabulary vocabulary;       // the same at work
   std::vector<Layer> layers;
   PreNorm final_norm;
   Arena arena;
   OwnedTensor loss;  // f64 [1]
   std::deque<DeviceBatch> batches;
   spec::Recompute recompute = spec::Recompute::none;
+  bool float8 = false;
   FiniteCheck* check = nullptr;  // set while somebody looks for a value that is not finite
 };
 
@@ -137,16 +153,18 @@ Tensor Model::State::forward(const TokenBatch& batch) {
   Tensor stream = rows();
   const Tensor out = rows();  // of every layer in turn: the norm behind it adds it to the stream
   Tensor delta;               // what that norm adds; nothing yet
-  kernels::embedding({.out = stream, .tokens = flat(batch.inputs), .weight = embedding->weight}, exec());
+  vocabulary.embed(flat(batch.inputs), stream, exec());
   for (size_t i = 0; i < layers.size(); ++i) {
     Layer& layer = layers[i];
     const Tensor& mixer_in = layer.mixer_norm.forward(stream, delta, exec());
     delta = out;
     layer.mixer->forward(mixer_in, delta, shape, exec());
+    add_up(delta);
     if (check != nullptr) check->look(i, "mixer's output", delta);
     if (!layer.ffn) continue;
     const Tensor& ffn_in = layer.ffn_norm->forward(stream, delta, exec());
     layer.ffn->forward(ffn_in, delta, recompute != spec::Recompute::swiglu, exec());
+    add_up(delta);
     if (check != nullptr) check->look(i, "ffn's output", delta);
   }
   const Tensor& final_rows = final_norm.forward(stream, delta, exec());
@@ -162,12 +180,14 @@ void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal) {
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
     if (layer->ffn) {
       layer->ffn->backward(layer->ffn_norm->out(), dstream, dinput, exec());
+      add_up(dinput);
       layer->ffn_norm->backward(dinput, dstream, true, exec());
     }
     layer->mixer->backward(layer->mixer_norm.out(), dstream, dinput, exec());
+    add_up(dinput);
     layer->mixer_norm.backward(dinput, dstream, true, exec());
   }
-  kernels::embedding_backward({.dweight = embedding->gradient, .tokens = flat(batch.inputs), .dout = dstream}, exec());
+  vocabulary.embed_backward(flat(batch.inputs), dstream, exec());
 }
 
 // Where the model computes: itself on the CPU, a copy on a GPU.
@@ -180,20 +200,14 @@ void Model::State::accumulate(const TokenBatch& batch, double scale) {
   const Arena::Scope step(arena);
   const Tensor final_rows = forward(batch);
   const Tensor dfinal = arena.matrix(final_rows.dtype(), final_rows.extent(0), final_rows.extent(1));
-  kernels::cross_entropy({.x = final_rows,
-                          .weight = embedding->weight,
-                          .targets = flat(batch.targets),
-                          .loss = loss,
-                          .nll = {},
-                          .dx = dfinal,
-                          .dweight = embedding->gradient,
-                          .scale = scale},
-                         exec());
+  vocabulary.loss(final_rows, {.targets = flat(batch.targets), .loss = loss, .nll = {}, .dx = dfinal, .scale = scale},
+                  exec());
   backward(batch, dfinal);
 }
 
-Model::Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension, DeviceContext& context)
-    : state_(std::make_unique<State>(config, compute, extension, context)) {}
+Model::Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension, DeviceContext& context,
+             TensorGroup* ranks)
+    : state_(std::make_unique<State>(config, compute, extension, context, ranks)) {}
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
 
@@ -201,6 +215,7 @@ const spec::ModelConfig& Model::config() const { return state_->config; }
 ParameterTable& Model::parameters() { return state_->parameters; }
 const ParameterTable& Model::parameters() const { return state_->parameters; }
 void Model::recompute(spec::Recompute what) { state_->recompute = what; }
+void Model::multiply_in_float8(bool yes) { state_->float8 = yes; }
 size_t Model::activation_bytes() const { return state_->arena.reserved_bytes(); }
 
 void Model::accumulate(const TokenBatch& batch, double scale) {
@@ -209,6 +224,11 @@ void Model::accumulate(const TokenBatch& batch, double scale) {
   DeviceBatch& there = batch_like(s.batches, batch, s.context);
   there.upload(batch, s.config.vocabulary);
   there.run(scale, s.arena, [&] { s.accumulate(there.tokens(), scale); });
+}
+
+void Model::complete_gradients() {
+  State& s = *state_;
+  if (s.ranks != nullptr) sum_shared_gradients(s.parameters, *s.ranks, s.exec());
 }
 
 double Model::take_loss() {
@@ -247,14 +267,7 @@ void Model::token_nll(const TokenBatch& batch, const Tensor& nll) {
   const bool on_host = s.context.device() == Device::cpu;
   const Tensor nll_here = on_host ? nll : s.arena.tensor(DType::f32, nll.shape());
   const Tensor final_rows = s.forward(here);
-  kernels::cross_entropy({.x = final_rows,
-                          .weight = s.embedding->weight,
-                          .targets = flat(here.targets),
-                          .loss = {},
-                          .nll = flat(nll_here),
-                          .dx = {},
-                          .dweight = {}},
-                         s.exec());
+  s.vocabulary.loss(final_rows, {.targets = flat(here.targets), .loss = {}, .nll = flat(nll_here), .dx = {}}, s.exec());
   if (!on_host) s.context.download(nll.data(), nll_here);
 }
 

@@ -9,6 +9,7 @@
 #include "core/spec/run_config.h"
 #include "core/tensor/device_context.h"
 #include "core/tensor/exec.h"
+#include "core/tensor/tensor_group.h"
 
 namespace hyscale::model {
 
@@ -28,14 +29,18 @@ struct TokenBatch {
 class Model {
  public:
   /// `extension` stretches rotary positions for an evaluation; its trained context, where left at 0, is the config's.
-  /// `context` must outlive the model.
+  /// `ranks`: the group whose ranks hold a part of the model each (spec::check_split says whether they can); every
+  /// member function that computes is then collective over it. Null: the model is whole.
+  /// `context` and `ranks` must outlive the model.
   Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension = {},
-        DeviceContext& context = host_context());
+        DeviceContext& context = host_context(), TensorGroup* ranks = nullptr);
   ~Model();
   Model(Model&&) noexcept;
 
   /// Before the first micro-batch; nothing unless it is called.
   void recompute(spec::Recompute what);
+  /// Projections in eight bits (mixers/projection.h), on a GPU in bf16. As above.
+  void multiply_in_float8(bool yes);
 
   const spec::ModelConfig& config() const;
   ParameterTable& parameters();
@@ -44,6 +49,9 @@ class Model {
   /// Forward and backward: adds scale × d(Σ nll)/dw to the gradients, and Σ nll over the counted targets to the loss.
   /// Never holds all logits at once. Allocates only while the arena still grows.
   void accumulate(const TokenBatch& batch, double scale);
+  /// Once behind a step's micro-batches: makes the gradients complete where several ranks hold copies of an entry. On a
+  /// GPU it only enqueues.
+  void complete_gradients();
   /// The loss accumulated since the last call, in nats; waits for it.
   double take_loss();
   /// Both.
@@ -57,7 +65,8 @@ class Model {
   /// Forward only: nll f32 [sequences, length] in nats, in host memory, 0 where the target does not count.
   void token_nll(const TokenBatch& batch, const Tensor& nll);
 
-  /// Forward only: logits [tokens, vocabulary] in compute dtype, where the model computes (tests, small models).
+  /// Forward only: logits [tokens, this rank's rows of the vocabulary] in compute dtype, where the model computes
+  /// (tests, small models).
   void logits(const TokenBatch& batch, const Tensor& out);
 
   size_t activation_bytes() const;  // reserved by the arena so far

@@ -3,11 +3,13 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "core/spec/split.h"
+
 namespace hyscale::spec {
 
 Init matrix_init(int64_t fan_in) { return {InitKind::normal, 1 / std::sqrt(static_cast<double>(fan_in)), 0}; }
 
-static ParameterSpec norm(std::string name, int64_t width) {
+static ParameterSpec norm_of(std::string name, int64_t width) {
   return {.name = std::move(name), .shape = {width}, .init = {InitKind::constant, 1, 0}, .decay = false};
 }
 
@@ -15,6 +17,14 @@ static std::vector<ParameterSpec> ffn_parameters(const SwigluConfig& ffn, int64_
   return {
       {.name = "gate_up.weight", .shape = {2 * ffn.d_ff, d_model}, .init = matrix_init(d_model)},
       {.name = "down.weight", .shape = {d_model, ffn.d_ff}, .init = matrix_init(ffn.d_ff), .writes_residual = true}};
+}
+
+// What `shard` holds of a layer's feed-forward parameters: some of the d_ff channels.
+static std::vector<ParameterSpec> ffn_part(const SwigluConfig& ffn, int64_t d_model, Shard shard) {
+  const std::vector<ParameterSpec> all = ffn_parameters(ffn, d_model);
+  const Interval own = even_share(ffn.d_ff, shard);
+  return {cut(all[0], 0, {{own.begin, own.count}, {ffn.d_ff + own.begin, own.count}}),
+          cut(all[1], 1, {{own.begin, own.count}})};
 }
 
 static void append(std::vector<ParameterSpec>& list, std::vector<ParameterSpec> more, const std::string& prefix) {
@@ -30,20 +40,30 @@ static int residual_writes(const ModelConfig& model) {
   return writes;
 }
 
-std::vector<ParameterSpec> parameter_list(const ModelConfig& model) {
+std::vector<ParameterSpec> parameter_list(const ModelConfig& model) { return parameter_list(model, {}); }
+
+std::vector<ParameterSpec> parameter_list(const ModelConfig& model, Shard shard) {
   const int64_t d = model.d_model;
+  const bool parts = shard.size > 1;
+  const auto norm = [&](const std::string& name) {
+    return parts ? copied(norm_of(name, d), shard, false) : norm_of(name, d);
+  };
   std::vector<ParameterSpec> list{
       {.name = "embedding.weight", .shape = {model.vocabulary, d}, .init = {InitKind::normal, kEmbeddingDeviation, 0}}};
+  if (parts) {
+    const Interval own = even_share(model.vocabulary, shard);
+    list[0] = cut(std::move(list[0]), 0, {{own.begin, own.count}});
+  }
   for (size_t n = 0; n < model.stack.size(); ++n) {
     const BlockConfig& block = model.stack[n];
     const std::string layer = fmt::format("layers.{}.", n);
-    list.push_back(norm(layer + "mixer_norm.weight", d));
-    append(list, block.mixer->parameters(d), layer + "mixer.");
+    list.push_back(norm(layer + "mixer_norm.weight"));
+    append(list, mixer_part(block, shard)->parameters(d), layer + "mixer.");
     if (!block.ffn) continue;
-    list.push_back(norm(layer + "ffn_norm.weight", d));
-    append(list, ffn_parameters(*block.ffn, d), layer + "ffn.");
+    list.push_back(norm(layer + "ffn_norm.weight"));
+    append(list, parts ? ffn_part(*block.ffn, d, shard) : ffn_parameters(*block.ffn, d), layer + "ffn.");
   }
-  list.push_back(norm("final_norm.weight", d));
+  list.push_back(norm("final_norm.weight"));
   const double shrink = 1 / std::sqrt(residual_writes(model));
   for (ParameterSpec& parameter : list)
     if (parameter.writes_residual) parameter.init.a *= shrink;

@@ -55,5 +55,7 @@ Account account(const ModelConfig& model, int64_t context, Precision precision =
 
 /// Every parameter of the model in allocation order, full names.
 std::vector<ParameterSpec> parameter_list(const ModelConfig& model);
+/// Those of one tensor-parallel rank: parts of the same tensors, under the same names and in the same order.
+std::vector<ParameterSpec> parameter_list(const ModelConfig& model, Shard shard);
 
 }  // namespace hyscale::spec

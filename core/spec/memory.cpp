@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/spec/accounting.h"
+#include "core/spec/split.h"
 
 namespace hyscale::spec {
 
@@ -11,9 +12,9 @@ static double bytes_of(int64_t elements, double size) { return size * static_cas
 static int64_t whole(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 // Of the flat arrays: matrices by stored rows, the whole padded to 64.
-static int64_t flat_elements(const ModelConfig& model) {
+static int64_t flat_elements(const ModelConfig& model, Shard part) {
   int64_t elements = 0;
-  for (const ParameterSpec& p : parameter_list(model))
+  for (const ParameterSpec& p : parameter_list(model, part))
     elements += p.shape.size() == 2 ? p.shape[0] * stored_row(p.shape[1]) : p.count();
   return whole(elements, 64);
 }
@@ -27,6 +28,22 @@ static int64_t logit_elements(int64_t tokens, int64_t vocabulary, bool gpu) {
 
 namespace {
 
+/// Bytes of eight-bit products: the rows of all projections, kept turned; of the widest, the gradients of its outputs
+/// as they lie and turned, and its weight.
+struct Float8Bytes {
+  double kept = 0, scratch = 0;
+};
+
+Float8Bytes float8_bytes(const ModelConfig& model, Shard part, int64_t tokens) {
+  Float8Bytes sum;
+  for (const ParameterSpec& p : parameter_list(model, part)) {
+    if (p.shape.size() != 2 || p.name == "embedding.weight") continue;
+    sum.kept += bytes_of(tokens * p.shape[1], 1);
+    sum.scratch = std::max(sum.scratch, bytes_of(2 * tokens * p.shape[0] + p.count(), 1));
+  }
+  return sum;
+}
+
 /// Elements of the arena, summed up as Model runs through the stack.
 struct ArenaElements {
   int64_t tokens, row;  // row: of the residual stream
@@ -39,44 +56,57 @@ struct ArenaElements {
     kept += tokens * (first ? row : 2 * row);
     wide += tokens;
   }
-  void layer(const BlockConfig& block, int64_t d_model, int64_t sequences, bool first) {
+  void layer(const BlockConfig& block, Shard part, int64_t d_model, int64_t sequences, bool first) {
     const int64_t norm_sums = whole(tokens, 128) / 128 * d_model;
     norm(first);
-    const ActivationSize mixer = block.mixer->activations(sequences, tokens / sequences);
+    const ActivationSize mixer = mixer_part(block, part)->activations(sequences, tokens / sequences);
     kept += mixer.kept + (gpu ? mixer.gpu_scan_states : 0);
     wide += mixer.statistics + (gpu ? 0 : mixer.scan_states);
     scratch = std::max({scratch, mixer.scratch, norm_sums});
     if (!block.ffn) return;
     norm(false);
-    const int64_t hidden = tokens * stored_row(block.ffn->d_ff);
-    kept += tokens * stored_row(2 * block.ffn->d_ff) + (swiglu_again ? 0 : hidden);
+    const int64_t d_ff = even_share(block.ffn->d_ff, part).count, hidden = tokens * stored_row(d_ff);
+    kept += tokens * stored_row(2 * d_ff) + (swiglu_again ? 0 : hidden);
     scratch = std::max(scratch, swiglu_again ? 2 * hidden : hidden);
   }
 };
 
 }  // namespace
 
-MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shape) {
+static MemoryBytes memory_of(const ModelConfig& model, const ExecutionShape& shape, Shard part) {
   const double element = shape.precision == Precision::fp32 ? 4 : 2;
-  const double copy = shape.precision == Precision::fp32 ? 0 : shape.precision == Precision::bf16 ? 2 : 1;
-  const int64_t flat = flat_elements(model), shard = (flat + shape.dp - 1) / shape.dp;
+  const double copy = shape.precision == Precision::fp32 ? 0 : 2;
+  const int64_t flat = flat_elements(model, part), shard = (flat + shape.dp - 1) / shape.dp;
   const int64_t exchanged = shard * shape.dp != flat ? 2 * shard * shape.dp : 0;
   ArenaElements arena{.tokens = shape.micro_batch * model.context,
                       .row = stored_row(model.d_model),
                       .gpu = shape.gpu,
                       .swiglu_again = shape.recompute == Recompute::swiglu};
   arena.kept = 2 * arena.tokens * arena.row;  // the embedding's rows, and a layer's output
-  for (size_t n = 0; n < model.stack.size(); ++n) arena.layer(model.stack[n], model.d_model, shape.micro_batch, n == 0);
+  for (size_t n = 0; n < model.stack.size(); ++n)
+    arena.layer(model.stack[n], part, model.d_model, shape.micro_batch, n == 0);
   arena.norm(model.stack.empty());
   const int64_t gradient_row = arena.tokens * arena.row;  // of the final rows, then of every layer's input
   const double head =
-      bytes_of(logit_elements(arena.tokens, model.vocabulary, shape.gpu), element) + bytes_of(arena.tokens, 8);
-  const double backward = bytes_of(gradient_row + arena.scratch, element);
+      bytes_of(logit_elements(arena.tokens, even_share(model.vocabulary, part).count, shape.gpu), element) +
+      bytes_of(arena.tokens, 8);
+  const Float8Bytes float8 =
+      shape.precision == Precision::fp8 ? float8_bytes(model, part, arena.tokens) : Float8Bytes{};
+  const double backward = bytes_of(gradient_row + arena.scratch, element) + float8.scratch;
   return {.weights = bytes_of(flat, 4 + copy),
           .gradients = bytes_of(flat, 4),
           .optimizer = bytes_of(2 * shard + exchanged, 4),
-          .activations = bytes_of(arena.kept, element) + bytes_of(arena.wide, 4),
+          .activations = bytes_of(arena.kept, element) + bytes_of(arena.wide, 4) + float8.kept,
           .scratch = bytes_of(gradient_row, element) + std::max(head, backward)};
+}
+
+MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shape) {
+  MemoryBytes most;
+  for (int rank = 0; rank < shape.tp; ++rank) {
+    const MemoryBytes own = memory_of(model, shape, {rank, static_cast<int>(shape.tp)});
+    if (own.total() > most.total()) most = own;
+  }
+  return most;
 }
 
 int64_t usual_micro_batch(int64_t context) { return std::max<int64_t>(1, 16384 / context); }

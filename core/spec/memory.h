@@ -8,6 +8,7 @@ namespace hyscale::spec {
 
 /// What memory depends on beside the model.
 struct ExecutionShape {
+  int64_t tp = 1;           // ranks that hold a part of the model each
   int64_t dp = 1;           // ranks that share the optimizer's state (ZeRO-1)
   int64_t micro_batch = 1;  // sequences of one forward pass on one rank
   Precision precision = Precision::fp32;
@@ -26,7 +27,7 @@ struct MemoryBytes {
   double total() const { return weights + gradients + optimizer + activations + scratch; }
 };
 
-/// Training on sequences of `model.context` tokens, the model whole on every rank (tp = 1: no other split is offered).
+/// Training on sequences of `model.context` tokens; of tp ranks with unequal parts the one that needs most.
 MemoryBytes memory_per_rank(const ModelConfig& model, const ExecutionShape& shape);
 
 /// Share of a GPU's memory that a model may take; the rest is for CUDA's own context, libraries and holes between

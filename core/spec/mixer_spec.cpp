@@ -15,6 +15,12 @@ struct MixerEntry {
   ParseMixer* parse;
 };
 
+std::string MixerSpec::split_problem(int ranks) const { return ranks == 1 ? "" : "this kind of mixer has no parts"; }
+
+std::shared_ptr<const MixerSpec> MixerSpec::part(Shard) const {
+  throw std::logic_error("mixer " + std::string(kind()) + " has no parts");
+}
+
 // Those of list.def, then those registered at run time.
 static std::vector<MixerEntry>& registered() {
   static std::vector<MixerEntry> mixers = {

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
+
+#include "core/spec/shard.h"
 
 namespace hyscale {
 class YamlMap;
@@ -39,12 +42,29 @@ struct ParameterSpec {
   Init init;
   bool decay = true;             // AdamW weight decay: false on norms, biases, A, D, dt
   bool writes_residual = false;  // an out-projection: its deviation shrinks with the model's residual writes
+  std::optional<ParameterPart> part =
+      {};  // of the tensor of this name, which `shape` is then a part of; none: it is whole
   int64_t count() const {
     int64_t n = 1;
     for (const int64_t extent : shape) n *= extent;
     return n;
   }
+  std::vector<int64_t> whole_shape() const;
+  int64_t whole_count() const {
+    return part ? count() / shape[static_cast<size_t>(part->axis)] * part->whole : count();
+  }
+  /// Calls visit(entry here, entry of the whole tensor, entries, counted) for each run of entries, both dense
+  /// row-major.
+  void for_each_run(const std::function<void(int64_t, int64_t, int64_t, bool)>& visit) const;
+  /// Where the entry `here` is in the whole tensor.
+  int64_t whole_index(int64_t here) const;
 };
+
+/// What a rank holds of a tensor that is cut along `axis`. Entries in `summed` are held by several ranks, each of which
+/// computes a part of their gradient.
+ParameterSpec cut(ParameterSpec whole, int axis, std::vector<Piece> pieces, std::vector<Interval> summed = {});
+/// A tensor that every rank holds. `sum`: each computes a part of its gradient; else each computes all of it.
+ParameterSpec copied(ParameterSpec whole, Shard shard, bool sum);
 
 /// What a mixer costs besides 6 × its paper_parameters(). Per token of a sequence of `context` tokens, forward +
 /// backward.
@@ -109,6 +129,12 @@ class MixerSpec {
   /// Whether rotary positions turn anything in it: what an extension at test time can act on.
   virtual bool has_rope() const { return false; }
   virtual std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const = 0;
+  /// Why `ranks` tensor-parallel ranks cannot share it ("2 heads"); "" when they can.
+  virtual std::string split_problem(int ranks) const;
+  /// The part that one rank holds, where split_problem is "": a mixer whose output is to be added up over the ranks,
+  /// and the gradient of its input likewise. Its parameters say which part of the whole tensors they are. Never written
+  /// to a config.
+  virtual std::shared_ptr<const MixerSpec> part(Shard shard) const;
 };
 
 /// Reads one block of `model.mixers` ("kind:" decides which); problems go to the map's collector, then nullptr is

@@ -18,6 +18,8 @@ class Collective {
   virtual void all_reduce_sum(std::span<float> values) = 0;
   virtual void all_reduce_sum(std::span<double> values) = 0;
   virtual void all_reduce_max(std::span<int64_t> values) = 0;
+  virtual void all_reduce_max(std::span<float> values) = 0;
+  virtual void all_reduce_max(std::span<double> values) = 0;
   /// `values` holds size() equal shards; on return shard rank() holds the sum over ranks, the others are undefined.
   virtual void reduce_scatter_sum(std::span<float> values) = 0;
   /// `values` holds size() equal shards; on entry shard rank() is ours, on return all are filled.
@@ -34,6 +36,8 @@ class SelfCollective final : public Collective {
   void all_reduce_sum(std::span<float>) override {}
   void all_reduce_sum(std::span<double>) override {}
   void all_reduce_max(std::span<int64_t>) override {}
+  void all_reduce_max(std::span<float>) override {}
+  void all_reduce_max(std::span<double>) override {}
   void reduce_scatter_sum(std::span<float>) override {}
   void all_gather(std::span<float>) override {}
 };

@@ -41,6 +41,7 @@ struct DeviceFacts {
   std::string driver;   // the newest CUDA that the driver serves: "13.1"
   std::string bus;      // "0000:19:00.0", what nvidia-smi knows it by
   bool deterministic = true;
+  bool float8 = false;  // multiplies in eight bits
 };
 
 /// How long a device was at work on recordings, of the time between the begin of the first and the end of the last.

@@ -23,6 +23,9 @@ size_t size_of(DType dtype) {
       return 8;
     case DType::bf16:
       return 2;
+    case DType::e4m3:
+    case DType::e5m2:
+      return 1;
     default:
       return 4;
   }
@@ -36,6 +39,10 @@ std::string_view name_of(DType dtype) {
       return "f64";
     case DType::bf16:
       return "bf16";
+    case DType::e4m3:
+      return "e4m3";
+    case DType::e5m2:
+      return "e5m2";
     default:
       return "i32";
   }

@@ -12,7 +12,8 @@
 
 namespace hyscale {
 
-enum class DType : uint8_t { f32, f64, bf16, i32 };
+/// e4m3 and e5m2: eight bits, core/tensor/float8.h.
+enum class DType : uint8_t { f32, f64, bf16, i32, e4m3, e5m2 };
 enum class Device : uint8_t { cpu, cuda };
 
 /// The upper half of a float. Arithmetic happens in wider types.

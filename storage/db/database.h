@@ -65,6 +65,7 @@ class Database {
 
   void put_cell(const CellRow& cell);  // inserts, or replaces the one with the same key
   std::vector<CellRow> cells(const std::string& study) const;
+  CellRow first_cell(const std::string& study, const std::string& run_id) const;  // an empty one when there is none
   void put_rejected(const std::string& study, const std::vector<RejectedRow>& rejected);  // replaces the list
   std::vector<RejectedRow> rejected(const std::string& study) const;
 
@@ -73,10 +74,14 @@ class Database {
   /// Each once, in the order they were added. Configs are most of what a row weighs: `left_out` gives empty ones.
   enum class Configs { read, left_out };
   std::vector<RunRow> runs(const std::string& study, Configs configs = Configs::read) const;
-  std::vector<FinishedRow> finished_runs() const;       // of all studies, by id
-  std::vector<ThroughputRow> throughputs() const;       // of all done runs that say what they ran on
-  std::vector<RunRow> active_runs() const;              // submitted or running, of all studies
-  bool has_unfinished(const std::string& study) const;  // a run of it may still come to an end
+  /// Those in one state, without their configs; the first `most` of them, all when it is negative.
+  std::vector<RunRow> runs_in(const std::string& study, const std::string& state, int64_t most = -1) const;
+  std::vector<ActiveRow> active_jobs(const std::string& study) const;  // of runs that are submitted or running
+  std::vector<WorkRow> work(const std::string& study) const;           // one for each state that a run is in
+  std::vector<FinishedRow> finished_runs() const;                      // of all studies, by id
+  std::vector<ThroughputRow> throughputs() const;                      // of all done runs that say what they ran on
+  std::vector<RunRow> active_runs() const;                             // submitted or running, of all studies
+  bool has_unfinished(const std::string& study) const;                 // a run of it may still come to an end
   std::vector<std::string> studies_of(const std::string& run_id) const;
   /// Steps at which branches that are neither done nor diverged, of whichever study, leave a run; by that run's id.
   std::map<std::string, std::set<int64_t>> open_branch_points() const;

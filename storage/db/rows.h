@@ -46,6 +46,23 @@ struct RunRow {
   double busy_seconds = 0;                               // training time of all attempts
 };
 
+/// What there is to know of a submitted or running run before its job is asked for.
+struct ActiveRow {
+  std::string run_id = {}, state = {};
+  std::string backend = {}, job_host = {}, job_id = {};
+  double submitted = 0;
+  bool cancel_asked = false;
+};
+
+/// The work of all of a study's runs that are in one state.
+struct WorkRow {
+  std::string state = {};
+  int runs = 0;
+  double flops = 0;           // executed, of what these runs add: a branch shares its trunk's prefix
+  double measured_flops = 0;  // of those that say how long they took
+  double busy_seconds = 0;
+};
+
 /// Why a study wants a run. One run may fill several cells of several studies.
 struct CellRow {
   std::string study = {};

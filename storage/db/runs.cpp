@@ -96,6 +96,17 @@ std::vector<RunRow> Database::runs(const std::string& study, Configs configs) co
   });
 }
 
+std::vector<RunRow> Database::runs_in(const std::string& study, const std::string& state, int64_t most) const {
+  return guarded([&] {
+    return read_all(prepared(*sql_,
+                             select("WHERE state = ? AND +run_id IN (SELECT run_id FROM cells WHERE study = ?) "
+                                    "ORDER BY position LIMIT ?",
+                                    "''")
+                                 .c_str(),
+                             state, study, most));
+  });
+}
+
 std::map<std::string, double> Database::losses(const std::string& study) const {
   return guarded([&] {
     std::map<std::string, double> losses;

@@ -30,6 +30,23 @@ std::vector<int64_t> split(const std::string& text) {
   return numbers;
 }
 
+std::string select_cells(SQLite::Database& sql, const char* rest) {
+  return fmt::format(
+      "SELECT study, run_id, family, size, seed, lr, budget_flops, {}, role, parent, cluster, branch_step, "
+      "branch_tokens, checkpoint_at FROM cells {}",
+      kind_of_cell(sql), rest);
+}
+
+CellRow read_cell(SQLite::Statement& query) {
+  CellRow row;
+  std::string checkpoints;
+  Columns(query).read(row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops, row.budget_kind,
+                      row.budget, row.axes, row.role, row.parent, row.cluster, row.branch_step, row.branch_tokens,
+                      checkpoints);
+  row.checkpoint_at = split(checkpoints);
+  return row;
+}
+
 }  // namespace
 
 void Database::put_study(const StudyRow& row) {
@@ -88,23 +105,17 @@ std::vector<CellRow> Database::cells(const std::string& study) const {
   return guarded([&] {
     std::vector<CellRow> rows;
     // The plus keeps SQLite from the index: one walk in the order of the table beats as many look-ups and a sort.
-    auto query =
-        prepared(*sql_,
-                 fmt::format("SELECT study, run_id, family, size, seed, lr, budget_flops, {}, role, parent, cluster, "
-                             "branch_step, branch_tokens, checkpoint_at FROM cells WHERE +study = ? ORDER BY position",
-                             kind_of_cell(*sql_))
-                     .c_str(),
-                 study);
-    while (query.executeStep()) {
-      CellRow row;
-      std::string checkpoints;
-      Columns(query).read(row.study, row.run_id, row.family, row.size, row.seed, row.lr, row.budget_flops,
-                          row.budget_kind, row.budget, row.axes, row.role, row.parent, row.cluster, row.branch_step,
-                          row.branch_tokens, checkpoints);
-      row.checkpoint_at = split(checkpoints);
-      rows.push_back(std::move(row));
-    }
+    auto query = prepared(*sql_, select_cells(*sql_, "WHERE +study = ? ORDER BY position").c_str(), study);
+    while (query.executeStep()) rows.push_back(read_cell(query));
     return rows;
+  });
+}
+
+CellRow Database::first_cell(const std::string& study, const std::string& run_id) const {
+  return guarded([&] {
+    auto query = prepared(
+        *sql_, select_cells(*sql_, "WHERE study = ? AND run_id = ? ORDER BY position LIMIT 1").c_str(), study, run_id);
+    return query.executeStep() ? read_cell(query) : CellRow{};
   });
 }
 

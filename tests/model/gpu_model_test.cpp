@@ -112,4 +112,50 @@ TEST_P(EveryStackOnAGpu, GivesTheSameBitsWhenSwigluIsComputedAgain) {
 INSTANTIATE_TEST_SUITE_P(Stacks, EveryStackOnAGpu, ::testing::ValuesIn(stacks()),
                          [](const auto& stack) { return stack.param.name; });
 
+class EightBitsOnAGpu : public EveryStackOnAGpu {
+ protected:
+  static constexpr int64_t kTokens = 16;  // of a sequence: whole multiples of 16 in all
+  Batch wide_{kSequences, kTokens, GetParam().config.vocabulary, 3};
+};
+
+TEST_P(EightBitsOnAGpu, ComputesRoughlyTheSame) {
+  Model exact = on(*gpu_, DType::bf16), rounded = on(*gpu_, DType::bf16);
+  rounded.multiply_in_float8(true);
+  const double want = exact.forward_backward(wide_.tokens(), 0.5), got = rounded.forward_backward(wide_.tokens(), 0.5);
+  EXPECT_NEAR(got / want, 1, 0.05);
+  EXPECT_NE(got, want) << "nothing was multiplied in eight bits";
+  const std::vector<float> a = gradients_of(exact, *gpu_), b = gradients_of(rounded, *gpu_);
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const auto x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+    error += (x - y) * (x - y), norm += x * x;
+  }
+  EXPECT_LE(std::sqrt(error / norm), 0.25);
+  EXPECT_GT(std::sqrt(error / norm), 1e-3);
+}
+
+TEST_P(EightBitsOnAGpu, RoundsRowsAgainThatWereNotKept) {
+  Model kept = on(*gpu_, DType::bf16), again = on(*gpu_, DType::bf16);
+  kept.multiply_in_float8(true);
+  again.multiply_in_float8(true);
+  again.recompute(spec::Recompute::swiglu);
+  for (int run = 0; run < 3; ++run) {  // by itself, recorded, replayed
+    EXPECT_EQ(kept.forward_backward(wide_.tokens(), 1), again.forward_backward(wide_.tokens(), 1));
+    EXPECT_TRUE(gradients_of(kept, *gpu_) == gradients_of(again, *gpu_));
+  }
+}
+
+TEST_P(EightBitsOnAGpu, SaysWhereAValueIsNotFinite) {
+  Model model = on(*gpu_, DType::bf16);
+  model.multiply_in_float8(true);
+  std::vector<float> flat = model.parameters().host_weights();
+  flat[static_cast<size_t>(model.parameters().all().back().offset)] = INFINITY;
+  model.parameters().set_weights(flat);
+  EXPECT_FALSE(std::isfinite(model.forward_backward(wide_.tokens(), 1)));
+  EXPECT_EQ(model.find_nonfinite(wide_.tokens(), 1), model.parameters().all().back().spec.name);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stacks, EightBitsOnAGpu, ::testing::ValuesIn(stacks_of_sixteens()),
+                         [](const auto& stack) { return stack.param.name; });
+
 }  // namespace hyscale::model::tests

@@ -1,6 +1,7 @@
 // The memory that accounting foretells is the memory that models take.
 #include "core/spec/memory.h"
 
+#include <array>
 #include <gtest/gtest.h>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "core/spec/accounting.h"
 #include "tests/model/stacks.h"
 #include "tests/support/gradient_check.h"
+#include "tests/support/thread_ranks.h"
 
 namespace hyscale::model::tests {
 
@@ -67,6 +69,27 @@ TEST_P(MemoryOfEveryStack, ParametersAreCountedExactly) {
   EXPECT_DOUBLE_EQ(bytes.weights, 4 * flat);
   EXPECT_DOUBLE_EQ(bytes.gradients, 4 * static_cast<double>(model.parameters().gradients().numel()));
   EXPECT_DOUBLE_EQ(bytes.optimizer, 8 * flat);
+}
+
+TEST_P(MemoryOfEveryStack, OfTwoRanksTheLargerPartIsForetold) {
+  spec::ModelConfig config = GetParam().config;
+  config.context = 96;
+  const int64_t sequences = 48;
+  const Batch batch(sequences, config.context, config.vocabulary, 3);
+  std::array<double, 2> taken{}, flat{};
+  hyscale::tests::ThreadRanks(2).run([&](int rank, TensorGroup& group) {
+    Model part(config, DType::f32, {}, host_context(), &group);
+    part.parameters().initialise(1);
+    for (int step = 0; step < 2; ++step) part.forward_backward(batch.tokens(), 1);
+    part.complete_gradients();
+    const auto r = static_cast<size_t>(rank);
+    taken[r] = static_cast<double>(part.activation_bytes());
+    flat[r] = static_cast<double>(part.parameters().weights().numel());
+  });
+  const spec::MemoryBytes foretold = spec::memory_per_rank(config, {.tp = 2, .micro_batch = sequences});
+  EXPECT_DOUBLE_EQ(foretold.weights, 4 * std::max(flat[0], flat[1]));
+  EXPECT_GT(foretold.activations + foretold.scratch, least() * std::max(taken[0], taken[1]));
+  EXPECT_LT(foretold.activations + foretold.scratch, 1.05 * std::max(taken[0], taken[1]));
 }
 
 INSTANTIATE_TEST_SUITE_P(Memory, MemoryOfEveryStack, ::testing::ValuesIn(stacks()),

@@ -5,12 +5,13 @@
 
 namespace hyscale::model::tests {
 
-spec::ModelConfig model_config(const std::string& mixers, const std::string& stack, const std::string& ffn) {
+spec::ModelConfig model_config(const std::string& mixers, const std::string& stack, const std::string& ffn,
+                               int64_t d_model) {
   const std::string text = fmt::format(R"(format: hyscale.run/1
 model:
   vocabulary: 17
   context: 16
-  d_model: 12
+  d_model: {}
   mixers: {}
   stack: {}
   ffn: {}
@@ -21,8 +22,24 @@ train:
   optimizer: {{kind: adamw, lr: 1e-3}}
   schedule: {{kind: constant, warmup_tokens: 320}}
 )",
-                                       mixers, stack, ffn);
+                                       d_model, mixers, stack, ffn);
   return spec::parse_run_config(text, "test").model;
+}
+
+std::vector<Stack> stacks_of_sixteens() {
+  const std::string attention = "{kind: attention, heads: 4, kv_heads: 2, head_dim: 16, rope: {theta: 100}}",
+                    mamba = "{kind: mamba2, d_ssm: 256, head_dim: 16, d_state: 16}",
+                    swiglu = "{kind: swiglu, d_ff: 96}";
+  const auto hybrid = [&](const std::string& options) {
+    return "{H: {kind: hybrid, branches: [{kind: mamba2, d_ssm: 256, head_dim: 16, d_state: 16}, {kind: attention, "
+           "heads: 4, kv_heads: 4, head_dim: 16, value_dim: 256}], " +
+           options + "}}";
+  };
+  return {{"attention", model_config("{A: " + attention + "}", "AA", swiglu, 64)},
+          {"mamba2", model_config("{M: " + mamba + "}", "MM", swiglu, 64)},
+          {"intra_layer", model_config(hybrid("norm: group, scale: per_channel"), "H", swiglu, 64)},
+          {"intra_layer_joint", model_config(hybrid("value: joint, output: joint"), "H", swiglu, 64)},
+          {"intra_layer_concatenation", model_config(hybrid("fusion: concat"), "H", swiglu, 64)}};
 }
 
 std::vector<Stack> stacks() {

@@ -18,8 +18,12 @@ struct Stack {
 /// Every mixer, option and combination that the whole-model tests run over; a new mixer adds its stacks here.
 std::vector<Stack> stacks();
 
-/// The model section of a run.yaml with d_model 12, vocabulary 17, context 16.
-spec::ModelConfig model_config(const std::string& mixers, const std::string& stack, const std::string& ffn);
+/// The model section of a run.yaml with vocabulary 17, context 16.
+spec::ModelConfig model_config(const std::string& mixers, const std::string& stack, const std::string& ffn,
+                               int64_t d_model = 12);
+
+/// A few whose extents are all multiples of 16: what eight-bit products want.
+std::vector<Stack> stacks_of_sixteens();
 
 /// Random tokens; the last target of every sequence does not count.
 struct Batch {

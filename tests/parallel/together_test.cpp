@@ -25,6 +25,8 @@ class OneOfTwo final : public Collective {
   void all_reduce_sum(std::span<float>) override {}
   void all_reduce_sum(std::span<double>) override {}
   void all_reduce_max(std::span<int64_t> values) override { values[0] = 0; }
+  void all_reduce_max(std::span<float>) override {}
+  void all_reduce_max(std::span<double>) override {}
   void reduce_scatter_sum(std::span<float>) override {}
   void all_gather(std::span<float>) override {}
 

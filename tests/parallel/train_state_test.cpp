@@ -45,7 +45,7 @@ class TrainStateOn : public ::testing::TestWithParam<std::string> {
     config_ = wide_run(scratch_);
   }
   TrainState fresh(int64_t seed) {
-    TrainState state(config_, device_, self_);
+    TrainState state(config_, device_, {self_, self_, self_});
     state.initialise(seed);
     return state;
   }

@@ -103,7 +103,10 @@ TEST_F(Inspect, TellsTheMemoryOfARankForGivenSettings) {
   const Outcome uneven = inspect("--dp 3 " + directory_ + "/run.yaml");
   EXPECT_EQ(uneven.status, 2);
   EXPECT_THAT(uneven.output, HasSubstr("a batch of 2 sequences does not split over --dp 3"));
-  EXPECT_EQ(inspect("--tp 2 " + directory_ + "/run.yaml").status, 2);
+  EXPECT_LT(memory("--tp 2 --micro-batch 1").at("weights"), 0.6 * m.weights);
+  const Outcome split = inspect("--tp 64 " + directory_ + "/run.yaml");
+  EXPECT_EQ(split.status, 2);
+  EXPECT_THAT(split.output, HasSubstr("the model does not split over 64 ranks"));
 }
 
 TEST_F(Inspect, ReadsEveryConfigOfThePaper) {

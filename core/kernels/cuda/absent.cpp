@@ -24,6 +24,7 @@ void gated_rms_norm_backward(const GatedRmsNormArgs&, const Tensor&, const Tenso
   refuse_without_cuda();
 }
 void gemm(const GemmArgs&, const Exec&) { refuse_without_cuda(); }
+void quantise(const QuantiseArgs&, const Exec&) { refuse_without_cuda(); }
 void repeat_heads(const RepeatHeadsArgs&, const Exec&) { refuse_without_cuda(); }
 void sum_heads(const SumHeadsArgs&, const Exec&) { refuse_without_cuda(); }
 void rms_norm(const RmsNormArgs&, const Exec&) { refuse_without_cuda(); }

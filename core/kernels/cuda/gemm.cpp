@@ -39,20 +39,30 @@ GemmMatrix matrix_of(const char* name, const Tensor& t, bool transpose) {
   return m;
 }
 
+bool eight_bits(const Tensor& t) { return t.dtype() == DType::e4m3 || t.dtype() == DType::e5m2; }
+
+void check_dtypes(const GemmArgs& args) {
+  const DType a = args.a.dtype(), b = args.b.dtype(), to = args.out.dtype();
+  const bool f32 = a == DType::f32 && b == DType::f32 && to == DType::f32;
+  const bool bf16 = a == DType::bf16 && b == DType::bf16, rounded = to == DType::bf16 || to == DType::f32;
+  const bool float8 = eight_bits(args.a) && eight_bits(args.b) && (a == DType::e4m3 || b == DType::e4m3) &&
+                      args.unscale_a.data() != nullptr && args.unscale_b.data() != nullptr;
+  if (f32 || ((bf16 || float8) && rounded)) return;
+  throw ShapeError(
+      fmt::format("gemm: a GPU multiplies bf16 by bf16, or eight bits that can be unscaled, giving bf16 or f32, or f32 "
+                  "by f32, giving f32: a is {}, b is {}, out is {}",
+                  args.a.describe(), args.b.describe(), args.out.describe()));
+}
+
 GemmProduct product_of(const GemmArgs& args) {
-  const DType from = args.a.dtype(), to = args.out.dtype();
-  const bool f32 = from == DType::f32 && to == DType::f32;
-  if (args.b.dtype() != from || !(f32 || (from == DType::bf16 && (to == DType::bf16 || to == DType::f32))))
-    throw ShapeError(
-        fmt::format("gemm: a GPU multiplies bf16 by bf16, giving bf16 or f32, or f32 by f32, giving f32: "
-                    "a is {}, b is {}, out is {}",
-                    args.a.describe(), args.b.describe(), args.out.describe()));
+  check_dtypes(args);
   return {.a = matrix_of("a", args.a, args.transpose_a),
           .b = matrix_of("b", args.b, args.transpose_b),
           .out = matrix_of("out", args.out, false),
           .batch = args.out.rank() == 3 ? args.out.extent(0) : 1,
-          .from = from,
-          .to = to,
+          .a_type = args.a.dtype(),
+          .b_type = args.b.dtype(),
+          .to = args.out.dtype(),
           .accumulate = args.accumulate};
 }
 
@@ -90,7 +100,11 @@ void gemm(const GemmArgs& args, const Exec& exec) {
   }
   const GemmProduct product = product_of(args);
   auto& plans = context.part<GemmPlans>();
-  const GemmPointers at{.a = args.a.data(), .b = args.b.data(), .out = args.out.data()};
+  const GemmPointers at{.a = args.a.data(),
+                        .b = args.b.data(),
+                        .out = args.out.data(),
+                        .unscale_a = args.unscale_a.data(),
+                        .unscale_b = args.unscale_b.data()};
   check_cublas(plans.run(plans.plan(product, at), static_cast<float>(args.alpha), at), "gemm");
 }
 

@@ -23,7 +23,18 @@ constexpr int kMostRuns = 16;
 // Sums cut along k are made of partial sums kept in f32 and added in one order.
 constexpr uint32_t kReductions = CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
 
-cudaDataType type_of(DType dtype) { return dtype == DType::bf16 ? CUDA_R_16BF : CUDA_R_32F; }
+cudaDataType type_of(DType dtype) {
+  switch (dtype) {
+    case DType::bf16:
+      return CUDA_R_16BF;
+    case DType::e4m3:
+      return CUDA_R_8F_E4M3;
+    case DType::e5m2:
+      return CUDA_R_8F_E5M2;
+    default:
+      return CUDA_R_32F;
+  }
+}
 
 cublasLtMatrixLayoutOpaque_t layout_of(const GemmMatrix& m, DType dtype, int64_t batch) {
   cublasLtMatrixLayoutOpaque_t layout{};
@@ -49,8 +60,15 @@ GemmPlan plan_of(const GemmProduct& product) {
   };
   transpose(CUBLASLT_MATMUL_DESC_TRANSA, product.b.turned);
   transpose(CUBLASLT_MATMUL_DESC_TRANSB, product.a.turned);
-  plan.left = layout_of(product.b, product.from, product.batch);
-  plan.right = layout_of(product.a, product.from, product.batch);
+  if (size_of(product.a_type) == 1) {
+    // Tensor cores keep 14 bits of a sum of eight-bit products: enough for outputs; gradients, which sum over as many
+    // terms as there are tokens, are taken over into f32 on the way.
+    const int8_t fast = product.a_type == DType::e4m3 && product.b_type == DType::e4m3 ? 1 : 0;
+    check_cublas(cublasLtMatmulDescSetAttribute(&plan.operation, CUBLASLT_MATMUL_DESC_FAST_ACCUM, &fast, sizeof(fast)),
+                 "gemm: describing a product");
+  }
+  plan.left = layout_of(product.b, product.b_type, product.batch);
+  plan.right = layout_of(product.a, product.a_type, product.batch);
   plan.out = layout_of(product.out, product.to, product.batch);
   return plan;
 }
@@ -99,8 +117,14 @@ const GemmPlan& GemmPlans::plan(const GemmProduct& product, const GemmPointers& 
 }
 
 cublasStatus_t GemmPlans::run(const GemmPlan& plan, float alpha, const GemmPointers& at) {
-  return cublasLtMatmul(library_, const_cast<cublasLtMatmulDescOpaque_t*>(&plan.operation), &alpha, at.b,
-                        const_cast<cublasLtMatrixLayoutOpaque_t*>(&plan.left), at.a,
+  cublasLtMatmulDescOpaque_t operation = plan.operation;
+  const auto unscale = [&](cublasLtMatmulDescAttributes_t what, const void* factor) {
+    if (factor != nullptr)
+      check_cublas(cublasLtMatmulDescSetAttribute(&operation, what, &factor, sizeof(factor)), "gemm: unscaling");
+  };
+  unscale(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, at.unscale_b);
+  unscale(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, at.unscale_a);
+  return cublasLtMatmul(library_, &operation, &alpha, at.b, const_cast<cublasLtMatrixLayoutOpaque_t*>(&plan.left), at.a,
                         const_cast<cublasLtMatrixLayoutOpaque_t*>(&plan.right), &plan.beta, at.out,
                         const_cast<cublasLtMatrixLayoutOpaque_t*>(&plan.out), at.out,
                         const_cast<cublasLtMatrixLayoutOpaque_t*>(&plan.out), &plan.algorithm, workspace_.data(),
@@ -120,7 +144,7 @@ GemmPlans::Candidates GemmPlans::candidates(const GemmProduct& product, GemmPlan
     throw Error(ExitCode::failed,
                 {{.what = fmt::format("gemm: cuBLASLt has no way to multiply [{}, {}] by [{}, {}] in {}: {}",
                                       product.out.columns, inner(product), inner(product), product.out.rows,
-                                      name_of(product.from), cublasLtGetStatusString(status))}});
+                                      name_of(product.a_type), cublasLtGetStatusString(status))}});
   return found;
 }
 

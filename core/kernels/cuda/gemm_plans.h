@@ -30,14 +30,15 @@ struct GemmMatrix {
 struct GemmProduct {
   GemmMatrix a, b, out;
   int64_t batch = 1;
-  DType from = DType::bf16, to = DType::bf16;
+  DType a_type = DType::bf16, b_type = DType::bf16, to = DType::bf16;
   bool accumulate = false;
 
-  using Key = std::array<int64_t, 22>;
+  using Key = std::array<int64_t, 23>;
   Key key() const {
     const auto flag = [](bool value) { return int64_t{value}; };
-    Key key{batch, flag(accumulate), static_cast<int64_t>(from), static_cast<int64_t>(to)};
-    size_t at = 4;
+    Key key{batch, flag(accumulate), static_cast<int64_t>(a_type), static_cast<int64_t>(b_type),
+            static_cast<int64_t>(to)};
+    size_t at = 5;
     for (const GemmMatrix& m : {a, b, out})
       for (const int64_t part : {m.rows, m.columns, m.stride, m.batch_stride, 2 * m.alignment + flag(m.turned)})
         key[at++] = part;
@@ -49,6 +50,7 @@ struct GemmPointers {
   const void* a;
   const void* b;
   void* out;
+  const void *unscale_a = nullptr, *unscale_b = nullptr;  // of eight bits
 };
 
 /// How one product is computed.

@@ -8,6 +8,7 @@
 #include "core/kernels/embedding.h"
 #include "core/kernels/gated_rms_norm.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/quantise.h"
 #include "core/kernels/repeat_heads.h"
 #include "core/kernels/rms_norm.h"
 #include "core/kernels/rope.h"
@@ -38,6 +39,7 @@ void gated_rms_norm(const GatedRmsNormArgs& args, const Tensor& out, const Tenso
 void gated_rms_norm_backward(const GatedRmsNormArgs& args, const Tensor& rstd, const Tensor& dout, const Tensor& dy,
                              const Tensor& dz, const Tensor& dweight, const Exec& exec);
 void gemm(const GemmArgs& args, const Exec& exec);
+void quantise(const QuantiseArgs& args, const Exec& exec);
 void repeat_heads(const RepeatHeadsArgs& args, const Exec& exec);
 void sum_heads(const SumHeadsArgs& args, const Exec& exec);
 void rms_norm(const RmsNormArgs& args, const Exec& exec);

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "core/base/error.h"
-#include "core/kernels/gemm.h"
 #include "core/kernels/rope.h"
 #include "core/kernels/scale_rows.h"
 #include "core/mixers/attention/attention_spec.h"
@@ -19,7 +18,7 @@ class AttentionBranch final : public Branch {
  public:
   AttentionBranch(const spec::AttentionSpec& spec, const spec::RopeExtension& extension, const Parameter& qkv,
                   SharedValue* shared)
-      : spec_(spec), rope_extension_(extension), qkv_weight_(&qkv), shared_(shared) {}
+      : spec_(spec), rope_extension_(extension), qkv_projection_(projection(qkv)), shared_(shared) {}
 
   int64_t value_width() const override { return spec_.value_dim; }
   Tensor forward(const Tensor& x, BatchShape shape, const Exec& exec) override;
@@ -39,7 +38,7 @@ class AttentionBranch final : public Branch {
 
   spec::AttentionSpec spec_;
   spec::RopeExtension rope_extension_;
-  const Parameter* qkv_weight_;
+  Projection qkv_projection_;
   SharedValue* shared_;    // null: nobody shares
   OwnedTensor cos_, sin_;  // [positions, turned pairs]
   BatchShape shape_;
@@ -94,7 +93,7 @@ Tensor AttentionBranch::forward(const Tensor& x, BatchShape shape, const Exec& e
   qkv_ = exec.arena->matrix(x.dtype(), shape.tokens(), spec_.in_width());
   value_ = exec.arena->matrix(x.dtype(), shape.tokens(), spec_.value_dim);
   lse_ = exec.arena->tensor(wide(x.dtype()), {shape.sequences, spec_.heads, shape.length});
-  kernels::gemm({.out = qkv_, .a = x, .b = qkv_weight_->weight, .transpose_b = true}, exec);
+  qkv_projection_.forward(x, qkv_, false, exec);
   if (gives_value()) shared_->rows = qkv_.slice(1, spec_.q_width() + spec_.k_width(), spec_.v_width());
   if (spec_.rope) {
     grow_tables(shape.length, x.dtype(), exec);
@@ -117,8 +116,7 @@ void AttentionBranch::backward(const Tensor& x, const Tensor& dvalue, const Tens
     kernels::scale_rows({.out = dv, .x = shared_->gradient, .factor = {}, .accumulate = true}, exec);
   }
   if (spec_.rope) turn(dqkv, true, exec);
-  kernels::gemm({.out = qkv_weight_->gradient, .a = dqkv, .b = x, .transpose_a = true, .accumulate = true}, exec);
-  kernels::gemm({.out = dx, .a = dqkv, .b = qkv_weight_->weight, .accumulate = accumulate}, exec);
+  qkv_projection_.backward(x, dqkv, dx, accumulate, exec);
 }
 
 }  // namespace

@@ -11,10 +11,43 @@
 namespace hyscale::spec {
 
 std::vector<ParameterSpec> AttentionSpec::parameters(int64_t d_model) const {
+  if (whole != nullptr) return cut_parameters(d_model);
   return {
       {.name = "qkv.weight", .shape = {in_width(), d_model}, .init = matrix_init(d_model)},
       {.name = "out.weight", .shape = {d_model, value_dim}, .init = matrix_init(value_dim), .writes_residual = true},
   };
+}
+
+std::vector<ParameterSpec> AttentionSpec::cut_parameters(int64_t d_model) const {
+  const std::vector<ParameterSpec> all = whole->parameters(d_model);
+  const int64_t q_end = whole->q_width(), k_end = q_end + whole->k_width();
+  std::vector<Piece> rows{{share.heads.begin * head_dim, q_width()},
+                          {q_end + share.groups.begin * head_dim, k_width(), share.counts}};
+  if (own_value) rows.push_back({k_end + share.groups.begin * v_head_dim(), v_width(), share.counts});
+  std::vector<Interval> summed;
+  if (share.copied) summed.push_back({q_end, whole->in_width() - q_end});
+  return {cut(all[0], 0, std::move(rows), std::move(summed)),
+          cut(all[1], 1, {{value_range().begin, value_range().count}})};
+}
+
+std::string AttentionSpec::split_problem(int ranks) const {
+  return heads >= ranks ? "" : fmt::format("attention has {} heads", heads);
+}
+
+std::shared_ptr<const MixerSpec> AttentionSpec::part(Shard shard) const {
+  return part(share_heads(heads, kv_heads, shard.size), shard.rank);
+}
+
+std::shared_ptr<const AttentionSpec> AttentionSpec::part(const std::vector<Interval>& cuts, int rank) const {
+  const auto own = head_share(heads, kv_heads, cuts, rank);
+  if (!own) return nullptr;
+  auto spec = std::make_shared<AttentionSpec>(*this);
+  spec->whole = std::make_shared<AttentionSpec>(*this);
+  spec->share = *own;
+  spec->heads = own->heads.count;
+  spec->kv_heads = own->groups.count;
+  spec->value_dim = own->heads.count * v_head_dim();
+  return spec;
 }
 
 int64_t AttentionSpec::paper_parameters(int64_t d_model) const { return d_model * (in_width() + value_dim); }

@@ -16,13 +16,15 @@ namespace hyscale::spec {
 ///   out.weight [d_model, heads·v_head_dim]
 struct AttentionSpec final : MixerSpec {
   int64_t heads = 0;
-  int64_t kv_heads = 0;      // default heads
-  int64_t head_dim = 0;      // of queries and keys; default d_model / heads
-  int64_t value_dim = 0;     // value width of the whole block; default heads · head_dim
-  std::optional<Rope> rope;  // `rope: none`, the default, is NoPE
-  int64_t window = 0;        // 0: full attention
-  int64_t sinks = 0;         // only with a window
-  bool own_value = true;     // false: a hybrid's other branch gives the values (`value: joint`); no key of its own
+  int64_t kv_heads = 0;                             // default heads
+  int64_t head_dim = 0;                             // of queries and keys; default d_model / heads
+  int64_t value_dim = 0;                            // value width of the whole block; default heads · head_dim
+  std::optional<Rope> rope;                         // `rope: none`, the default, is NoPE
+  int64_t window = 0;                               // 0: full attention
+  int64_t sinks = 0;                                // only with a window
+  std::shared_ptr<const AttentionSpec> whole = {};  // of a part: what the ranks share; null otherwise
+  HeadShare share = {};                             // of a part: its groups are key/value heads
+  bool own_value = true;  // false: a hybrid's other branch gives the values (`value: joint`); no key of its own
 
   int64_t v_head_dim() const { return value_dim / heads; }
   int64_t q_width() const { return heads * head_dim; }
@@ -40,6 +42,15 @@ struct AttentionSpec final : MixerSpec {
   std::string to_yaml() const override;
   bool has_rope() const override { return rope.has_value(); }
   std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;
+  std::string split_problem(int ranks) const override;
+  std::shared_ptr<const MixerSpec> part(Shard shard) const override;
+  /// The part of rank `rank` under a cut of all heads; null where head_share has none.
+  std::shared_ptr<const AttentionSpec> part(const std::vector<Interval>& cuts, int rank) const;
+  /// Channels of the whole value row that a part holds.
+  Interval value_range() const { return {share.heads.begin * v_head_dim(), value_dim}; }
+
+ private:
+  std::vector<ParameterSpec> cut_parameters(int64_t d_model) const;
 };
 
 /// Reads the block's own keys; problems go to the map's collector, then nullptr is returned.

@@ -80,13 +80,13 @@ void HybridMixer::backward(const Tensor& x, const Tensor& dout, const Tensor& dx
 std::array<Tensor, 2> HybridMixer::backward_to_rows(const Tensor& dout, const Exec& exec) {
   if (summed_first()) {
     const Tensor dsum = rows_like(scaled_[0], exec);
-    projections_[0].backward(scaled_[0], dout, dsum, exec);
+    projections_[0].backward(scaled_[0], dout, dsum, false, exec);
     return {backward_scale(0, dsum, 1, exec), backward_scale(1, dsum, sign_of_second_, exec)};
   }
   std::array<Tensor, 2> drows;
   for (size_t b = 0; b < 2; ++b) {
     const Tensor dscaled = rows_like(scaled_[b], exec);
-    projections_[b].backward(scaled_[b], dout, dscaled, exec);
+    projections_[b].backward(scaled_[b], dout, dscaled, false, exec);
     drows[b] = backward_scale(b, dscaled, 1, exec);
   }
   return drows;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <numeric>
 
 #include <nlohmann/json.hpp>
 
@@ -26,19 +27,29 @@ static ParameterSpec vector(std::string name, int64_t width) {
   return {.name = std::move(name), .shape = {width}, .init = {InitKind::constant, 1, 0}, .decay = false};
 }
 
-static void append_branch(std::vector<ParameterSpec>& list, const HybridSpec& spec, size_t b, int64_t d_model) {
+// Channels of the whole value row that a part of a branch holds.
+static Interval value_range(const MixerSpec& part) {
+  const AttentionSpec* attention = as_attention(part);
+  return attention ? attention->value_range() : as_mamba2(part)->value_range();
+}
+
+void HybridSpec::append_branch(std::vector<ParameterSpec>& list, size_t b, int64_t d_model) const {
   const std::string prefix = fmt::format("branches.{}.", b);
-  std::vector<ParameterSpec> own = spec.branches[b]->parameters(d_model);
+  std::vector<ParameterSpec> own = branches[b]->parameters(d_model);
   ParameterSpec out = std::move(own.back());
   own.pop_back();
   for (ParameterSpec& parameter : own) {
     parameter.name = prefix + parameter.name;
     list.push_back(std::move(parameter));
   }
-  const bool norm = spec.norm == HybridNorm::group && as_attention(*spec.branches[b]);
-  if (norm) list.push_back(vector(prefix + "norm.weight", spec.value_width(b)));
-  if (spec.scale == HybridScale::per_channel) list.push_back(vector(prefix + "scale", spec.value_width(b)));
-  if (spec.output == HybridOutput::joint) return;
+  const auto channels = [&](const std::string& name) {
+    if (whole == nullptr) return list.push_back(vector(prefix + name, value_width(b)));
+    const Interval range = value_range(*branches[b]);
+    list.push_back(cut(vector(prefix + name, whole->value_width(b)), 0, {{range.begin, range.count}}));
+  };
+  if (norm == HybridNorm::group && as_attention(*branches[b])) channels("norm.weight");
+  if (scale == HybridScale::per_channel) channels("scale");
+  if (output == HybridOutput::joint) return;
   out.name = prefix + out.name;
   list.push_back(std::move(out));
 }
@@ -50,18 +61,26 @@ static int64_t head_dim(const MixerSpec& branch) {
 
 std::vector<ParameterSpec> HybridSpec::parameters(int64_t d_model) const {
   std::vector<ParameterSpec> list;
-  for (size_t b = 0; b < branches.size(); ++b) append_branch(list, *this, b, d_model);
+  for (size_t b = 0; b < branches.size(); ++b) append_branch(list, b, d_model);
+  // what every rank of several holds whole, with a gradient from its own channels
+  const auto everywhere = [&](ParameterSpec p) { list.push_back(whole == nullptr ? p : copied(p, shard, true)); };
   // λ vectors start as the Differential Transformer's; gates start at one half for every token
   if (scale == HybridScale::diff)
-    list.push_back(
+    everywhere(
         {.name = "lambda", .shape = {4, head_dim(*branches[1])}, .init = {InitKind::normal, 0.1, 0}, .decay = false});
-  if (scale == HybridScale::gate) list.push_back({.name = "gate.weight", .shape = {2, d_model}, .init = {}});
-  if (scale == HybridScale::alpha) list.push_back({.name = "alpha.weight", .shape = {1, d_model}, .init = {}});
-  if (output == HybridOutput::joint)
-    list.push_back({.name = "out.weight",
-                    .shape = {d_model, fused_width()},
-                    .init = matrix_init(fused_width()),
-                    .writes_residual = true});
+  if (scale == HybridScale::gate) everywhere({.name = "gate.weight", .shape = {2, d_model}, .init = {}});
+  if (scale == HybridScale::alpha) everywhere({.name = "alpha.weight", .shape = {1, d_model}, .init = {}});
+  if (output != HybridOutput::joint) return list;
+  const int64_t width = (whole == nullptr ? *this : *whole).fused_width();
+  ParameterSpec out{
+      .name = "out.weight", .shape = {d_model, width}, .init = matrix_init(width), .writes_residual = true};
+  if (whole != nullptr) {
+    const Interval first = value_range(*branches[0]), second = value_range(*branches[1]);
+    std::vector<Piece> columns{{first.begin, first.count}};
+    if (!sums_values()) columns.push_back({whole->value_width(0) + second.begin, second.count});
+    out = cut(std::move(out), 1, std::move(columns));
+  }
+  list.push_back(std::move(out));
   return list;
 }
 
@@ -143,6 +162,73 @@ std::string HybridSpec::to_yaml() const {
                      word(kHybridFusions, fusion), word(kHybridValues, value), word(kHybridOutputs, output));
 }
 
+namespace {
+
+/// A branch as something that is cut by heads.
+struct Cuttable {
+  explicit Cuttable(const MixerSpec& branch) : attention(as_attention(branch)), mamba(as_mamba2(branch)) {}
+  int64_t heads() const { return attention ? attention->heads : mamba->heads(); }
+  int64_t groups() const { return attention ? attention->kv_heads : mamba->groups; }
+  int64_t channels() const { return attention ? attention->v_head_dim() : mamba->head_dim; }  // of a head's value
+  std::vector<Interval> usual(int ranks) const { return share_heads(heads(), groups(), ranks); }
+  std::shared_ptr<const MixerSpec> part(const std::vector<Interval>& cuts, int rank) const {
+    return attention ? std::shared_ptr<const MixerSpec>(attention->part(cuts, rank)) : mamba->part(cuts, rank);
+  }
+  const AttentionSpec* attention;
+  const Mamba2Spec* mamba;
+};
+
+}  // namespace
+
+static std::vector<Interval> times(std::vector<Interval> ranges, int64_t factor) {
+  for (Interval& range : ranges) range = {range.begin * factor, range.count * factor};
+  return ranges;
+}
+
+// The branch's part whose value row is that rank's range of channels; null where no such part is.
+static std::shared_ptr<const MixerSpec> part_at(const Cuttable& branch, std::vector<Interval> channels, int rank) {
+  for (Interval& range : channels) {
+    if (range.begin % branch.channels() != 0 || range.count % branch.channels() != 0) return nullptr;
+    range = {range.begin / branch.channels(), range.count / branch.channels()};
+  }
+  return branch.part(channels, rank);
+}
+
+// Where both must be cut at the same channels: as one of them would be alone, else evenly in pieces of whole heads of
+// both.
+std::array<std::shared_ptr<const MixerSpec>, 2> HybridSpec::branch_parts(Shard of) const {
+  const Cuttable first(*branches[0]), second(*branches[1]);
+  if (!sums_values() && value == HybridValue::separate)
+    return {first.part(first.usual(of.size), of.rank), second.part(second.usual(of.size), of.rank)};
+  const int64_t unit = std::lcm(first.channels(), second.channels());
+  std::vector<Interval> even;
+  for (int rank = 0; rank < of.size; ++rank) even.push_back(even_share(value_width(0) / unit, {rank, of.size}));
+  const std::array<std::vector<Interval>, 3> ways{times(first.usual(of.size), first.channels()),
+                                                  times(second.usual(of.size), second.channels()), times(even, unit)};
+  for (const std::vector<Interval>& channels : ways) {
+    auto a = part_at(first, channels, of.rank), b = part_at(second, channels, of.rank);
+    if (a && b) return {std::move(a), std::move(b)};
+  }
+  return {};
+}
+
+std::string HybridSpec::split_problem(int ranks) const {
+  for (const auto& branch : branches)
+    if (std::string problem = branch->split_problem(ranks); !problem.empty()) return "a branch of " + problem;
+  if (branch_parts({0, ranks})[0] != nullptr) return "";
+  return fmt::format(
+      "the branches' heads, {} and {} channels wide, have no common boundaries where {} ranks could meet",
+      Cuttable(*branches[0]).channels(), Cuttable(*branches[1]).channels(), ranks);
+}
+
+std::shared_ptr<const MixerSpec> HybridSpec::part(Shard of) const {
+  auto spec = std::make_shared<HybridSpec>(*this);
+  spec->whole = std::make_shared<HybridSpec>(*this);
+  spec->shard = of;
+  spec->branches = branch_parts(of);
+  return spec;
+}
+
 static int64_t largest_divisor_up_to(int64_t value, int64_t limit) {
   int64_t divisor = std::max<int64_t>(1, limit);
   while (value % divisor != 0) --divisor;
@@ -166,16 +252,16 @@ std::shared_ptr<const MixerSpec> HybridSpec::at_scale(const MixerScale& size) co
   const bool alike = branches[0]->kind() == branches[1]->kind();
   const bool equal = value == HybridValue::joint || sums_values();
   for (size_t b = 0; b < 2; ++b) {
-    const auto whole = branches[b]->at_scale(size);
-    const bool takes_share = alike ? b == 0 : whole->kind() == "attention";
+    const auto full = branches[b]->at_scale(size);
+    const bool takes_share = alike ? b == 0 : full->kind() == "attention";
     const double share = takes_share ? size.attention_share : 1 - size.attention_share;
-    if (const AttentionSpec* attention = as_attention(*whole)) {
+    if (const AttentionSpec* attention = as_attention(*full)) {
       auto half = std::make_shared<AttentionSpec>(*attention);
       half->heads = std::max<int64_t>(1, attention->heads / 2);
       half->kv_heads = largest_divisor_up_to(half->heads, half->heads / size.heads_per_kv_head);
       half->head_dim = head_at_share(attention->head_dim, share);
       spec->branches[b] = half;
-    } else if (const Mamba2Spec* mamba = as_mamba2(*whole)) {
+    } else if (const Mamba2Spec* mamba = as_mamba2(*full)) {
       auto half = std::make_shared<Mamba2Spec>(*mamba);
       half->head_dim = head_at_share(mamba->head_dim, equal ? 0.5 : share);
       half->d_ssm = mamba->heads() / 2 * half->head_dim;

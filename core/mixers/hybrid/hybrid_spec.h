@@ -54,7 +54,9 @@ struct HybridSpec final : MixerSpec {
   HybridFusion fusion = HybridFusion::subtract;  // first minus second
   HybridValue value = HybridValue::separate;
   HybridOutput output = HybridOutput::separate;
-  double lambda_init = 0.8;  // only with `diff`
+  double lambda_init = 0.8;                      // only with `diff`
+  std::shared_ptr<const HybridSpec> whole = {};  // of a part: what the ranks share; null otherwise
+  Shard shard = {};                              // of a part
 
   /// Of the branch's value row.
   int64_t value_width(size_t branch) const;
@@ -75,6 +77,13 @@ struct HybridSpec final : MixerSpec {
   std::string to_yaml() const override;
   bool has_rope() const override { return branches[0]->has_rope() || branches[1]->has_rope(); }
   std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;
+  std::string split_problem(int ranks) const override;
+  /// Both branches by their own heads; where their values are added up or shared, both at the same channels.
+  std::shared_ptr<const MixerSpec> part(Shard of) const override;
+
+ private:
+  std::array<std::shared_ptr<const MixerSpec>, 2> branch_parts(Shard of) const;
+  void append_branch(std::vector<ParameterSpec>& list, size_t b, int64_t d_model) const;
 };
 
 /// Reads the block's own keys; problems go to the map's collector, then nullptr is returned.

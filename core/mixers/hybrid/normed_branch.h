@@ -17,7 +17,11 @@ class NormedBranch {
   void backward(const Tensor& x, const Tensor& drows, const Tensor& dx, bool accumulate, const Exec& exec);
 
  private:
+  bool is_split() const { return ranks_ != nullptr; }
+
   std::unique_ptr<Branch> branch_;
+  TensorGroup* ranks_;                      // null unless the row is shared out over them
+  int64_t first_ = 0, channels_ = 0;        // then: this rank's first channel, channels of all
   const Parameter* norm_weight_ = nullptr;  // a Mamba branch norms its own value together with the gate
   double epsilon_;
   Tensor value_, rstd_;

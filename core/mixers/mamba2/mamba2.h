@@ -13,7 +13,7 @@ namespace hyscale::model {
 /// the in-projection in place.
 class Mamba2Branch final : public Branch {
  public:
-  Mamba2Branch(const spec::Mamba2Spec& spec, double norm_epsilon, const ParameterTable& parameters,
+  Mamba2Branch(const spec::Mamba2Spec& spec, const MixerContext& context, const ParameterTable& parameters,
                const std::string& prefix, SharedValue* shared);
   int64_t value_width() const override { return spec_.d_ssm; }
   Tensor forward(const Tensor& x, BatchShape shape, const Exec& exec) override;
@@ -31,24 +31,32 @@ class Mamba2Branch final : public Branch {
 
   Tensor value_part(const Tensor& row) const { return row.slice(1, spec_.d_ssm, spec_.d_ssm); }  // x before it
 
-  /// Columns of a row z | x | B | C | dt that rows of in.weight project to.
-  struct Columns {
-    int64_t begin = 0, row = 0, count = 0;
+  /// Rows of in.weight, and the columns of a row z | x | B | C | dt that they project to.
+  struct InProjection {
+    int64_t begin = 0, count = 0;
+    Projection projection;
   };
-  std::array<Columns, 2> projected() const;
+  std::vector<InProjection> in_projections() const;
   void project_in(const Tensor& x, const Exec& exec);
   void project_in_backward(const Tensor& x, const Tensor& din, const Tensor& dx, bool accumulate, const Exec& exec);
   kernels::CausalConvArgs conv_args() const;
   kernels::SsdInputs scan_inputs() const;
   kernels::GatedRmsNormArgs norm_args() const;
+  /// The norm's row is shared out over the ranks and one of its groups lies on several.
+  bool norm_is_split() const { return spec_.split_norm; }
+  kernels::GatedRmsNormArgs gate_args() const;
+  void norm(const Tensor& value, const Exec& exec);
+  void norm_backward(const Tensor& dvalue, const Tensor& dy, const Tensor& dz, const Exec& exec);
 
   const spec::Mamba2Spec spec_;
   SharedValue* const shared_;  // null: x is projected here
   const double norm_epsilon_;
+  TensorGroup* const ranks_;  // null but for a part
   const Parameter& in_weight_;
   const int64_t spare_;  // rows of in_weight_ that are 0; as many columns lie behind dt
   const Parameter &conv_weight_, &conv_bias_, &dt_bias_, &a_log_, &d_;
   const Parameter* norm_weight_;  // null: the gate alone
+  std::vector<InProjection> in_projections_;
 
   // of the micro-batch at work
   kernels::SsdShape shape_;

@@ -15,6 +15,7 @@ static const Mamba2Spec kDefaults{};
 static constexpr double kMostTaps = 8;  // of the convolution kernel
 
 std::vector<ParameterSpec> Mamba2Spec::parameters(int64_t d_model) const {
+  if (whole != nullptr) return cut_parameters(d_model);
   const Init one{InitKind::constant, 1, 0};
   const double bound = 1 / std::sqrt(static_cast<double>(conv));
   const Init dt{InitKind::inverse_softplus_log_uniform, dt_init[0], dt_init[1]};
@@ -33,6 +34,65 @@ std::vector<ParameterSpec> Mamba2Spec::parameters(int64_t d_model) const {
   return list;
 }
 
+std::vector<ParameterSpec> Mamba2Spec::cut_parameters(int64_t d_model) const {
+  const Interval value = value_range();
+  const Piece channels{value.begin, value.count}, own_heads{share.heads.begin, share.heads.count};
+  const int64_t own_groups = share.groups.begin * d_state, width = groups * d_state, all = whole->groups * d_state;
+  // of rows in which B | C begin at `begin`
+  const auto b_and_c = [&](int64_t begin) {
+    return std::array<Piece, 2>{Piece{begin + own_groups, width, share.counts},
+                                Piece{begin + all + own_groups, width, share.counts}};
+  };
+  const auto copies = [&](int64_t begin) {
+    return share.copied ? std::vector<Interval>{{begin, 2 * all}} : std::vector<Interval>{};
+  };
+  const int64_t x_end = own_value ? 2 * whole->d_ssm : whole->d_ssm;  // of the rows z | x
+  const auto [b, c] = b_and_c(x_end);
+  std::vector<Piece> in_pieces{channels};
+  if (own_value) in_pieces.push_back({whole->d_ssm + value.begin, value.count});
+  in_pieces.insert(in_pieces.end(), {b, c, Piece{x_end + 2 * all + share.heads.begin, share.heads.count}});
+  const auto [conv_b, conv_c] = b_and_c(whole->d_ssm);
+  std::vector<ParameterSpec> list;
+  for (ParameterSpec& p : whole->parameters(d_model)) {
+    if (p.name == "in.weight")
+      list.push_back(cut(std::move(p), 0, in_pieces, copies(x_end)));
+    else if (p.name.starts_with("conv."))
+      list.push_back(cut(std::move(p), 0, {channels, conv_b, conv_c}, copies(whole->d_ssm)));
+    else if (p.name == "norm.weight")
+      list.push_back(cut(std::move(p), 0, {channels}));
+    else if (p.name == "out.weight")
+      list.push_back(cut(std::move(p), 1, {channels}));
+    else
+      list.push_back(cut(std::move(p), 0, {own_heads}));
+  }
+  return list;
+}
+
+std::string Mamba2Spec::split_problem(int ranks) const {
+  return heads() >= ranks ? "" : fmt::format("mamba2 has {} heads (d_ssm / head_dim)", heads());
+}
+
+std::shared_ptr<const MixerSpec> Mamba2Spec::part(Shard shard) const {
+  return part(share_heads(heads(), groups, shard.size), shard.rank);
+}
+
+std::shared_ptr<const Mamba2Spec> Mamba2Spec::part(const std::vector<Interval>& cuts, int rank) const {
+  const auto own = head_share(heads(), groups, cuts, rank);
+  if (!own) return nullptr;
+  auto spec = std::make_shared<Mamba2Spec>(*this);
+  spec->whole = std::make_shared<Mamba2Spec>(*this);
+  spec->share = *own;
+  spec->d_ssm = own->heads.count * head_dim;
+  spec->groups = own->groups.count;
+  const int64_t norm_width = d_ssm / norm_groups;
+  spec->norm_groups = 1;
+  if (!gated_norm) return spec;
+  for (const Interval& one : cuts)
+    if (one.begin * head_dim % norm_width != 0 || one.count * head_dim % norm_width != 0) spec->split_norm = true;
+  spec->norm_groups = spec->split_norm ? norm_groups : spec->d_ssm / norm_width;
+  return spec;
+}
+
 // d (2s + 2n + m) + s (c + d) + 2m: the convolution over B and C is not counted there.
 int64_t Mamba2Spec::paper_parameters(int64_t d_model) const {
   return d_model * in_rows() + d_ssm * (conv + d_model) + 2 * heads();
@@ -48,13 +108,13 @@ int64_t Mamba2Spec::paper_parameters(int64_t d_model) const {
 // of x's.
 MixerFlops Mamba2Spec::flops_per_token(int64_t, int64_t context) const {
   const auto s = static_cast<double>(d_ssm), n = static_cast<double>(d_state), g = static_cast<double>(groups);
-  const int64_t whole = (context - 1) / chunk, rest = context - whole * chunk;  // chunks before the last; its tokens
+  const int64_t before = (context - 1) / chunk, rest = context - before * chunk;  // chunks before the last; its tokens
   const auto pairs_of = [](int64_t tokens) {
     return static_cast<double>(tokens) * static_cast<double>(tokens + 1) / 2;
   };
   const auto length = static_cast<double>(context);
-  const double pairs = (static_cast<double>(whole) * pairs_of(chunk) + pairs_of(rest)) / length;
-  const double carried = static_cast<double>(whole * chunk + std::max<int64_t>(0, context - chunk)) / length;
+  const double pairs = (static_cast<double>(before) * pairs_of(chunk) + pairs_of(rest)) / length;
+  const double carried = static_cast<double>(before * chunk + std::max<int64_t>(0, context - chunk)) / length;
   const double convolution = static_cast<double>(conv) * (2 * s + 8 * 2 * g * n);
   return {.paper = 3 * (9 * s * n + 2 * s),
           .executed = pairs * (8 * n * g + 6 * s) + 6 * n * s * carried + convolution};
@@ -75,12 +135,13 @@ ActivationSize Mamba2Spec::activations(int64_t sequences, int64_t length) const 
   const int64_t rows = tokens * (stored_row(in_width()) + stored_row(conv_width()) + 2 * stored_row(d_ssm));
   const int64_t states = sequences * heads() * chunks * d_state * ((head_dim + 7) / 8 * 8);
   const int64_t gpu_chunks = (length + kGpuScanChunk - 1) / kGpuScanChunk;
+  const int64_t again = split_norm ? tokens * stored_row(d_ssm) : 0;  // the gated rows
   const int64_t statistics = tokens * ((gated_norm ? norm_groups : 0) + heads());
   return {.kept = rows,
           .statistics = statistics,
           .scan_states = states,
           .gpu_scan_states = sequences * heads() * gpu_chunks * d_state * head_dim,
-          .scratch = rows + states + 3 * sequences * chunks * heads()};
+          .scratch = rows + states + again + 3 * sequences * chunks * heads()};
 }
 
 nlohmann::json Mamba2Spec::canonical() const {

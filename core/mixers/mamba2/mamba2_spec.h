@@ -26,8 +26,11 @@ struct Mamba2Spec final : MixerSpec {
   int64_t conv = 4;     // taps, 1 … 8
   int64_t chunk = 128;  // tokens of one SSD chunk; a last chunk may be short
   int64_t norm_groups = 1;
-  std::array<double, 2> a_init{0.01, 2.0};    // A starts uniform in it (arXiv 2510.04800, App. D)
-  std::array<double, 2> dt_init{1e-3, 1e-1};  // dt starts log-uniform in it
+  std::array<double, 2> a_init{0.01, 2.0};       // A starts uniform in it (arXiv 2510.04800, App. D)
+  std::array<double, 2> dt_init{1e-3, 1e-1};     // dt starts log-uniform in it
+  std::shared_ptr<const Mamba2Spec> whole = {};  // of a part: what the ranks share; null otherwise
+  HeadShare share = {};                          // of a part: its groups are those of B and C
+  bool split_norm = false;                       // of a part: some norm group lies on several ranks
   bool own_value = true;   // false: x is the value of a hybrid's attention branch (`value: joint`); no key of its own
   bool gated_norm = true;  // false: y · silu(z) alone (a hybrid's branch under `norm: none`); no key of its own
 
@@ -45,6 +48,15 @@ struct Mamba2Spec final : MixerSpec {
   nlohmann::json canonical() const override;
   std::string to_yaml() const override;
   std::shared_ptr<const MixerSpec> at_scale(const MixerScale& scale) const override;
+  std::string split_problem(int ranks) const override;
+  std::shared_ptr<const MixerSpec> part(Shard shard) const override;
+  /// The part of rank `rank` under a cut of all heads; null where head_share has none.
+  std::shared_ptr<const Mamba2Spec> part(const std::vector<Interval>& cuts, int rank) const;
+  /// Channels of the whole value row that a part holds.
+  Interval value_range() const { return {share.heads.begin * head_dim, d_ssm}; }
+
+ private:
+  std::vector<ParameterSpec> cut_parameters(int64_t d_model) const;
 };
 
 /// Reads the block's own keys; problems go to the map's collector, then nullptr is returned.

@@ -121,7 +121,8 @@ DeviceFacts CudaContext::facts() const {
   return {.runtime = "CUDA " + version_text(runtime),
           .driver = version_text(driver),
           .bus = bus.data(),
-          .deterministic = options_.deterministic};
+          .deterministic = options_.deterministic,
+          .float8 = properties_.major * 10 + properties_.minor >= 89};
 }
 
 void CudaContext::upload(const Tensor& to, const void* host) {
