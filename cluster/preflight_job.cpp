@@ -85,9 +85,11 @@ std::vector<Finding> wait_for_findings(const RunCommand& run, const Place& place
                                        const std::function<void(const std::string&)>& show, const Clock& clock) {
   const double until = clock.steady_seconds() + job.patience;
   for (auto state = state_of(run, id); state && !fs::exists(place.findings()); state = state_of(run, id)) {
-    if (clock.steady_seconds() > until) {
+    const bool interrupted = job.interrupted();
+    if (interrupted || clock.steady_seconds() > until) {
       run({"scancel", std::to_string(id)}, {});
       remove(place);
+      if (interrupted) return {failure(fmt::format("job {} is cancelled: interrupted", id), "ask again")};
       return {failure(fmt::format("job {} has not ended after {:.0f} s: {}", id, job.patience, *state),
                       "wait longer (--patience SECONDS), or ask for less: nodes, GPUs, time, another partition")};
     }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <future>
 #include <limits>
 #include <set>
 
@@ -24,6 +25,13 @@ SlurmBackend::SlurmBackend(SlurmOptions options, RunCommand run, const Clock& cl
       cluster_(find_cluster(run_)),
       reading_(options_.directory, cluster_, run_, clock) {}
 
+std::unique_ptr<SlurmBackend> SlurmBackend::asked(SlurmOptions options) {
+  auto queue = std::async(std::launch::async, [] { return run_command(squeue_argv(), {}); });
+  auto slurm = std::make_unique<SlurmBackend>(std::move(options));
+  slurm->reading_.expect(queue.get());
+  return slurm;
+}
+
 double SlurmBackend::lost_after() const { return std::numeric_limits<double>::infinity(); }
 
 void SlurmBackend::refresh(const std::vector<JobHandle>& jobs) {
@@ -31,16 +39,15 @@ void SlurmBackend::refresh(const std::vector<JobHandle>& jobs) {
   free_held_tasks();
 }
 
-/// A controller that was killed starts running tasks once more, is refused by their nodes, and holds them for a person
-/// to look at. Once the copy that ran has ended its work, the task has none; should it have died, the task has to
-/// start.
-void SlurmBackend::free_held_tasks() {
-  std::vector<std::string> idle{"scancel", "--quiet"}, needed{"scontrol", "release"};
-  const size_t none = idle.size();
+/// Tasks of this study in the queue, and what is left of their jobs.
+std::vector<SlurmBackend::Leftover> SlurmBackend::waiting_tasks(bool held_only) const {
+  std::vector<Leftover> waiting;
   std::map<std::string, TaskList> lists;
   for (const auto& [task, record] : reading_.records()) {
-    if (record.reason != "launch failed requeued held" || !is_array_of(options_.label, record.name)) continue;
+    const bool held = record.reason == "launch failed requeued held";
+    if (!is_waiting(record) || (held_only && !held) || !is_array_of(options_.label, record.name)) continue;
     const BatchFiles files{options_.directory + "/" + record.name};
+    if (!lists.contains(record.name) && !fs::exists(files.tasks())) continue;  // of another store
     if (!lists.contains(record.name)) lists[record.name] = read_tasks(files);
     const auto members = lists[record.name].jobs.find(task.index);
     if (members == lists[record.name].jobs.end()) continue;
@@ -51,11 +58,31 @@ void SlurmBackend::free_held_tasks() {
     };
     const auto lives = [](const std::string& job) { return is_locked(JobFiles{job}.lock()); };
     const auto& jobs = members->second;
-    if (std::any_of(jobs.begin(), jobs.end(), lives)) continue;
-    (std::all_of(jobs.begin(), jobs.end(), over) ? idle : needed).push_back(to_string(task));
+    waiting.push_back({.task = to_string(task),
+                       .lives = std::any_of(jobs.begin(), jobs.end(), lives),
+                       .over = std::all_of(jobs.begin(), jobs.end(), over)});
   }
+  return waiting;
+}
+
+/// A controller that was killed starts running tasks once more, is refused by their nodes, and holds them for a person
+/// to look at. Once the copy that ran has ended its work, the task has none; should it have died, the task has to
+/// start.
+void SlurmBackend::free_held_tasks() {
+  std::vector<std::string> idle{"scancel", "--quiet"}, needed{"scontrol", "release"};
+  const size_t none = idle.size();
+  for (const Leftover& held : waiting_tasks(true))
+    if (!held.lives) (held.over ? idle : needed).push_back(held.task);
   if (idle.size() > none) run_(idle, {});
   if (needed.size() > none) run_(needed, {});
+}
+
+void SlurmBackend::clear_queue() {
+  std::vector<std::string> idle{"scancel", "--quiet"};
+  const size_t none = idle.size();
+  for (const Leftover& waiting : waiting_tasks(false))
+    if (!waiting.lives && waiting.over) idle.push_back(waiting.task);
+  if (idle.size() > none) run_(idle, {});
 }
 
 std::string describe_pmi(const RunCommand& run) {
@@ -78,8 +105,10 @@ void SlurmBackend::cancel(const std::vector<JobHandle>& jobs, Cancel how) {
     if (const auto& place = reading_.place_of(job.id)) by_batch[place->batch].insert(place->index);
   constexpr size_t kMost = 500;  // ids of one command
   std::vector<std::string> ids;
-  const auto send = [&] {
+  const auto send = [&](const std::string& directory) {
     if (ids.empty()) return;
+    // A controller that forgets a job when it is killed may give its id to another one.
+    ids.insert(ids.begin(), "--name=" + BatchFiles{directory}.name());
     const auto scancel = [&](std::vector<std::string> argv) {
       argv.insert(argv.end(), ids.begin(), ids.end());
       run_(argv, {});  // says of those that have ended that they have
@@ -101,10 +130,10 @@ void SlurmBackend::cancel(const std::vector<JobHandle>& jobs, Cancel how) {
       const bool all = std::all_of(mates.begin(), mates.end(),
                                    [](const std::string& mate) { return fs::exists(JobFiles{mate}.revoked()); });
       if (task && all) ids.push_back(to_string(*task));
-      if (ids.size() == kMost) send();
+      if (ids.size() == kMost) send(directory);
     }
+    send(directory);
   }
-  send();
 }
 
 }  // namespace hyscale::cluster

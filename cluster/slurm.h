@@ -25,6 +25,10 @@ class SlurmBackend : public Backend {
   /// Throws ConfigError when there is no Slurm here, IoError when it does not answer.
   explicit SlurmBackend(SlurmOptions options, RunCommand run = run_command, const Clock& clock = Clock::system());
 
+  /// One that has asked squeue already, at the same time as all else that it has to ask; its first `refresh` takes the
+  /// answer in.
+  static std::unique_ptr<SlurmBackend> asked(SlurmOptions options);
+
   std::string name() const override { return "slurm"; }
   bool has_queue() const override { return true; }
   double lost_after() const override;  // never: a Slurm that does not answer today may do so tomorrow
@@ -38,12 +42,16 @@ class SlurmBackend : public Backend {
   void cancel(const std::vector<JobHandle>& jobs, Cancel how) override;
   void wait(const std::vector<JobHandle>& jobs, double seconds) override;
 
+  /// For the end of the study: takes tasks out of the queue, as it was at the last refresh, that would find all their
+  /// jobs ended. A controller that was killed while they ran may count them as waiting and nobody would ask again.
+  void clear_queue();
   /// Puts a job in the queue that starts when all jobs of this label that Slurm knows have ended, however they ended.
   /// An earlier one that has not begun gives way to it. Throws ConfigError with Slurm's words when it is refused.
   void follow_up(const FollowUp& job);
-  /// Takes it out of the queue again, if it is still there.
+  /// Whether arrays were submitted since the last one, by this process or by one that has died.
+  bool is_follow_up_due() const;
+  /// Takes it out of the queue again, if it is still there; none is due then.
   void withdraw_follow_up();
-  bool has_submitted() const { return has_submitted_; }  // an array, since this was made
 
   /// What Slurm itself says to a script like those of `jobs` (sbatch --test-only), one line for each shape.
   std::vector<std::string> test_only(const std::vector<Job>& jobs);
@@ -58,12 +66,21 @@ class SlurmBackend : public Backend {
   std::optional<int64_t> submit(const ArrayPlan& plan, const Array& array, int64_t after,
                                 const std::vector<int64_t>& behind, int lock);
   std::optional<int64_t> find_by_name(const std::string& name) const;
+  /// Written before an array is put to Slurm; gone once a job is behind it, or will never be.
+  std::string follow_up_due() const { return follow_up_files().directory + "/due"; }
   BatchFiles follow_up_files() const { return {options_.directory + "/hyscale-" + options_.label + "-report"}; }
+  void take_out_follow_up();
   struct Unfinished {  // arrays of this study that Slurm has not done with
     std::vector<int64_t> jobs = {};
     int64_t at_once = 0;  // tasks that they may still run at the same time
   };
   Unfinished unfinished_arrays() const;  // throws IoError when Slurm does not answer
+  struct Leftover {
+    std::string task = {};
+    bool lives = false;  // a process of one of its jobs does
+    bool over = false;   // all its jobs have ended
+  };
+  std::vector<Leftover> waiting_tasks(bool held_only) const;  // as of the last refresh
   void free_held_tasks();
   int64_t ceiling(const std::vector<Reservation>& jobs) const;
   std::map<std::string, SlurmTask> known_trunks(const std::vector<Reservation>& jobs);
@@ -73,7 +90,6 @@ class SlurmBackend : public Backend {
   const Clock& clock_;
   SlurmCluster cluster_;
   SlurmReading reading_;
-  bool has_submitted_ = false;
   std::unique_ptr<Descriptor> submitting_;  // from the first reservation to the end of the launch
 };
 

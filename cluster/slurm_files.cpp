@@ -54,9 +54,12 @@ TaskList read_tasks(const BatchFiles& files) {
 }
 
 void write_submitted(const BatchFiles& files, const Submitted& submitted) {
-  write_file_atomically(
-      files.submitted(),
-      json{{"job", submitted.job}, {"time", submitted.time}, {"throttle", submitted.throttle}}.dump(1) + "\n");
+  write_file_atomically(files.submitted(), json{{"job", submitted.job},
+                                                {"time", submitted.time},
+                                                {"throttle", submitted.throttle},
+                                                {"controller", submitted.controller}}
+                                                   .dump(1) +
+                                               "\n");
 }
 
 std::optional<Submitted> read_submitted(const BatchFiles& files) {
@@ -64,7 +67,8 @@ std::optional<Submitted> read_submitted(const BatchFiles& files) {
   return read_array_file(files.submitted(), [](const json& j) {
     return Submitted{.job = j.at("job").get<int64_t>(),
                      .time = j.at("time").get<double>(),
-                     .throttle = j.at("throttle").get<int64_t>()};
+                     .throttle = j.at("throttle").get<int64_t>(),
+                     .controller = j.value("controller", 0.0)};
   });
 }
 

@@ -35,9 +35,10 @@ void write_tasks(const BatchFiles& files, const TaskList& tasks);
 TaskList read_tasks(const BatchFiles& files);  // throws IoError, DamagedFile
 
 struct Submitted {
-  int64_t job = 0;       // Slurm's id; 0: it was asked and has not said whether it took the array
-  double time = 0;       // unix seconds
-  int64_t throttle = 0;  // tasks at the same time; 0: all
+  int64_t job = 0;        // Slurm's id; 0: it was asked and has not said whether it took the array
+  double time = 0;        // unix seconds
+  int64_t throttle = 0;   // tasks at the same time; 0: all
+  double controller = 0;  // start of the last controller that was seen to have it (unix seconds); 0: not known
 };
 void write_submitted(const BatchFiles& files, const Submitted& submitted);
 std::optional<Submitted> read_submitted(const BatchFiles& files);  // nullopt while it is not there

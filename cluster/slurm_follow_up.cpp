@@ -1,6 +1,7 @@
 // The job behind all others of a study.
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
@@ -13,6 +14,8 @@
 #include "core/base/files.h"
 
 namespace hyscale::cluster {
+
+namespace fs = std::filesystem;
 
 SlurmBackend::Unfinished SlurmBackend::unfinished_arrays() const {
   const CommandOutput queue = run_(squeue_argv(), {});
@@ -33,7 +36,7 @@ SlurmBackend::Unfinished SlurmBackend::unfinished_arrays() const {
 }
 
 void SlurmBackend::follow_up(const FollowUp& job) {
-  withdraw_follow_up();
+  take_out_follow_up();
   const auto behind = unfinished_arrays().jobs;
   const BatchFiles files = follow_up_files();
   make_writable_directory(files.directory);
@@ -43,13 +46,23 @@ void SlurmBackend::follow_up(const FollowUp& job) {
   argv.push_back(files.script());
   const CommandOutput said = run_(argv, {});
   const auto id = parse_sbatch(said.out);
-  if (said.exit_code != 0 || !id)
+  if (said.exit_code != 0 || !id) {
+    fs::remove(follow_up_due());
     throw ConfigError({.what = "Slurm refuses the job " + files.name() + ": " + said.err,
                        .remedy = "name a partition for it, or leave it out; the script is " + files.script()});
+  }
   write_submitted(files, {.job = *id, .time = clock_.unix_seconds()});
+  fs::remove(follow_up_due());
 }
 
+bool SlurmBackend::is_follow_up_due() const { return fs::exists(follow_up_due()); }
+
 void SlurmBackend::withdraw_follow_up() {
+  take_out_follow_up();
+  fs::remove(follow_up_due());
+}
+
+void SlurmBackend::take_out_follow_up() {
   if (const auto before = read_submitted(follow_up_files()))
     run_({"scancel", "--quiet", "--state=PENDING", std::to_string(before->job)}, {});
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <fmt/format.h>
 #include <random>
 #include <stdexcept>
@@ -15,6 +16,9 @@
 #include "core/base/log.h"
 
 namespace hyscale::cluster {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 std::string unique_suffix() {
@@ -108,8 +112,10 @@ std::optional<int64_t> SlurmBackend::submit(const ArrayPlan& plan, const Array& 
   auto job = said.exit_code == 0 ? parse_sbatch(said.out) : std::nullopt;
   if (!job && is_refusal(said)) throw refusal(array.files, said);
   if (!job) job = find_by_name(array.files.name());
-  has_submitted_ = true;
-  write_submitted(array.files, {.job = job.value_or(0), .time = clock_.unix_seconds(), .throttle = plan.throttle});
+  write_submitted(array.files, {.job = job.value_or(0),
+                                .time = clock_.unix_seconds(),
+                                .throttle = plan.throttle,
+                                .controller = controller_of(cluster_, clock_.unix_seconds())});
   return job;
 }
 
@@ -125,6 +131,9 @@ std::vector<JobHandle> SlurmBackend::launch(const std::vector<Reservation>& jobs
                            .ceiling = most,
                            .taken = earlier.at_once};
   const ArrayPlans plans = plan_arrays(wanted, known_trunks(jobs), limits);
+  const bool was_due = is_follow_up_due();
+  make_writable_directory(follow_up_files().directory);
+  replace_file(follow_up_due(), "");
   std::vector<bool> started(jobs.size(), false);
   std::vector<int64_t> ids;
   try {
@@ -139,7 +148,10 @@ std::vector<JobHandle> SlurmBackend::launch(const std::vector<Reservation>& jobs
       ids.push_back(*id);
     }
   } catch (const Error& error) {
-    if (std::find(started.begin(), started.end(), true) == started.end()) throw;
+    if (std::find(started.begin(), started.end(), true) == started.end()) {
+      if (!was_due) fs::remove(follow_up_due());
+      throw;
+    }
     log::warn(fmt::format("{} of {} job arrays are submitted: {}", ids.size(), plans.arrays.size(), error.what()));
   }
   std::vector<JobHandle> left;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "cluster/job_files.h"
 #include "cluster/lock.h"
@@ -12,6 +13,11 @@
 namespace hyscale::cluster {
 
 namespace fs = std::filesystem;
+
+static bool is_name_of(const std::string& batch_directory, const std::string& name) {
+  return batch_directory.size() > name.size() && batch_directory.ends_with(name) &&
+         batch_directory[batch_directory.size() - name.size() - 1] == '/';
+}
 
 SlurmCluster find_cluster(const RunCommand& run) {
   const CommandOutput config = run({"scontrol", "show", "config"}, {});
@@ -25,31 +31,52 @@ SlurmCluster find_cluster(const RunCommand& run) {
   return parse_config(config.out);
 }
 
+double controller_of(const SlurmCluster& cluster, double now) {
+  constexpr double kResolution = 2;
+  return now - cluster.started < kResolution ? 0 : cluster.started;
+}
+
 SlurmReading::SlurmReading(std::string directory, std::optional<SlurmCluster> cluster, RunCommand run,
                            const Clock& clock)
     : directory_(std::move(directory)), cluster_(std::move(cluster)), run_(std::move(run)), clock_(clock) {}
 
 void SlurmReading::refresh(const std::vector<JobHandle>& jobs) {
-  records_.clear(), job_by_name_.clear();
+  records_.clear(), job_by_name_.clear(), in_queue_.clear(), in_accounts_.clear(), stale_.clear(), begun_.clear();
   if (!cluster_) return;
-  const CommandOutput queue = run_(squeue_argv(), {});
+  const auto expected = std::exchange(queue_, std::nullopt);
+  const CommandOutput queue = expected ? *expected : run_(squeue_argv(), {});
   answered_ = queue.exit_code == 0;
   if (!answered_) return;
   records_ = parse_squeue(queue.out);
-  for (const auto& [task, record] : records_) job_by_name_[record.name] = task.job;
-  read_places();
+  for (const auto& [task, record] : records_)
+    if (in_queue_.insert(record.name).second) job_by_name_[record.name] = task.job;
+  look_at_arrays();
   if (cluster_->accounting) ask_sacct(jobs);
 }
 
-/// Those of the arrays that Slurm has, from their lists of tasks: one file for a thousand jobs.
-void SlurmReading::read_places() {
+void SlurmReading::look_at_arrays() {
   for (const auto& [name, job] : job_by_name_) {
     const BatchFiles files{directory_ + "/" + name};
-    if (!fs::exists(files.tasks()) || !listed_.insert(name).second) continue;
-    for (const auto& [index, jobs] : read_tasks(files).jobs)
-      for (const std::string& directory : jobs)
-        places_[directory] = JobPlace{.batch = files.directory, .index = index, .cluster = cluster_->name};
+    if (!fs::exists(files.tasks())) continue;
+    note_controller(files.directory);
+    if (listed_.insert(name).second) read_places(files);
   }
+}
+
+/// A controller that has an array loses it no more: it has read it from its saved state, or has lived since.
+void SlurmReading::note_controller(const std::string& directory) {
+  auto& submitted = batch_of(directory).submitted;
+  const double controller = controller_of(*cluster_, clock_.unix_seconds());
+  if (!submitted || submitted->controller == controller) return;
+  submitted->controller = controller;
+  write_submitted({directory}, *submitted);
+}
+
+/// Places of all jobs of an array from its list of tasks: one file for a thousand jobs.
+void SlurmReading::read_places(const BatchFiles& files) {
+  for (const auto& [index, jobs] : read_tasks(files).jobs)
+    for (const std::string& directory : jobs)
+      places_[directory] = JobPlace{.batch = files.directory, .index = index, .cluster = cluster_->name};
 }
 
 /// About those that squeue has forgotten and that have not said themselves how they ended.
@@ -59,7 +86,7 @@ void SlurmReading::ask_sacct(const std::vector<JobHandle>& jobs) {
   double since = clock_.unix_seconds();
   for (const JobHandle& job : jobs) {
     const auto& place = place_of(job.id);
-    if (!place || said_of(place).record || fs::exists(JobFiles{job.id}.ended())) continue;
+    if (!place || record_of(place) != nullptr || fs::exists(JobFiles{job.id}.ended())) continue;
     const Batch& batch = batch_of(place->batch);
     if (batch.job)
       ids.insert(*batch.job);
@@ -76,8 +103,14 @@ void SlurmReading::ask_sacct(const std::vector<JobHandle>& jobs) {
 void SlurmReading::take_in_accounts(const CommandOutput& accounts) {
   answered_ = answered_ && accounts.exit_code == 0;
   for (const auto& [task, record] : parse_sacct(accounts.out)) {
-    records_.try_emplace(task, record);
     job_by_name_.try_emplace(record.name, task.job);
+    if (records_.contains(task)) continue;
+    if (is_unfinished(record)) {
+      stale_.insert(task);  // nobody told it what became of the task
+    } else {
+      in_accounts_.insert(record.name);
+      records_.emplace(task, record);
+    }
   }
 }
 
@@ -107,14 +140,43 @@ std::optional<SlurmTask> SlurmReading::task_of(const JobPlace& place) {
   return SlurmTask{*batch.job, place.index};
 }
 
+const SlurmRecord* SlurmReading::record_of(const std::optional<JobPlace>& place) {
+  const auto task = place ? task_of(*place) : std::nullopt;
+  const auto found = task ? records_.find(*task) : records_.end();
+  // A controller that forgets a job when it is killed may give its id to another one.
+  if (found == records_.end() || !is_name_of(place->batch, found->second.name)) return nullptr;
+  return &found->second;
+}
+
 SlurmFacts SlurmReading::said_of(const std::optional<JobPlace>& place) {
   SlurmFacts said{.answered = answered_};
-  if (cluster_) said.controller_since = cluster_->started;
-  if (!place) return said;
-  const auto task = task_of(*place);
-  if (!task) return said;
-  if (const auto found = records_.find(*task); found != records_.end()) said.record = found->second;
+  if (const SlurmRecord* record = record_of(place))
+    said.record = *record;
+  else if (const auto task = place ? task_of(*place) : std::nullopt)
+    said.cannot_be_lost = cannot_be_lost(place->batch, *task);
   return said;
+}
+
+/// Whether its batch script ever ran: one look at the array's directory for all its tasks.
+bool SlurmReading::has_begun(const JobPlace& place) {
+  const auto [known, first] = begun_.try_emplace(place.batch);
+  if (first) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(place.batch, ignored))
+      known->second.insert(entry.path().filename());
+  }
+  return known->second.contains(fs::path(BatchFiles{place.batch}.output(place.index)).filename());
+}
+
+/// What a controller has not saved when it is killed is lost, always a whole array: its state names the tasks that are
+/// left of each. So a task cannot be lost when the controller lives that was seen to have the array, when squeue shows
+/// others of the array, or when sacct does and does not name this one among those that are left.
+bool SlurmReading::cannot_be_lost(const std::string& batch_directory, const SlurmTask& task) {
+  const auto& submitted = batch_of(batch_directory).submitted;
+  if (!cluster_ || !submitted) return false;
+  const bool lives = submitted->controller != 0 && submitted->controller == cluster_->started;
+  const std::string name = BatchFiles{batch_directory}.name();
+  return lives || in_queue_.contains(name) || (in_accounts_.contains(name) && !stale_.contains(task));
 }
 
 FileFacts SlurmReading::facts_of(const JobFiles& files, const std::optional<JobPlace>& place) {
@@ -140,11 +202,12 @@ FileFacts SlurmReading::facts_of(const JobFiles& files, const std::optional<JobP
 JobStatus SlurmReading::poll(const JobHandle& handle) {
   const JobFiles files{handle.id};
   const auto& place = place_of(handle.id);
-  SlurmFacts said = said_of(place);
-  if (!cluster_ || handle.host != cluster_->name) said = {};
+  const bool here = cluster_ && handle.host == cluster_->name;
   // Of thousands that wait for their first start nothing else needs to be read.
-  if (said.record && is_waiting(*said.record) && !fs::exists(files.ended()) && !fs::exists(files.started()))
-    return {.state = JobState::queued, .message = said.record->reason};
+  if (const SlurmRecord* record = here ? record_of(place) : nullptr;
+      record != nullptr && is_waiting(*record) && !has_begun(*place))
+    return {.state = JobState::queued, .message = record->reason};
+  const SlurmFacts said = here ? said_of(place) : SlurmFacts{};
   JobStatus status = weigh(files, place, said);
   const bool never_begun = status.cause == EndCause::not_begun || status.cause == EndCause::vanished;
   if (status.state != JobState::ended || !never_begun || said.record || !place || fs::exists(files.revoked()))

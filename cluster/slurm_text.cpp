@@ -12,10 +12,13 @@
 namespace hyscale::cluster {
 namespace {
 
+/// Like lines of a text: nothing behind the last `at` is no part.
 std::vector<std::string> split(const std::string& text, char at) {
   std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, at);) parts.push_back(part);
+  for (size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
+    end = std::min(text.find(at, begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+  }
   return parts;
 }
 

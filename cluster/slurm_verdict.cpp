@@ -11,7 +11,6 @@ namespace {
 
 constexpr double kAppearSeconds = 60;       // a job that Slurm took and does not show is given so long
 constexpr double kUnansweredSeconds = 300;  // and one of which it has not said whether it took it
-constexpr double kClocksDiffer = 120;       // of this machine and the controller's
 constexpr double kFilesSeconds = 15;        // a shared file system may show a file this late
 
 JobStatus ended_as(EndCause cause, const FileFacts& files, std::string message) {
@@ -35,10 +34,9 @@ JobStatus running(const FileFacts& files) {
 JobStatus forgotten(const FileFacts& files, const SlurmFacts& slurm) {
   if (files.script_ran) return ended_as(EndCause::own_exit, files, "the batch script ended before the worker");
   if (files.submitted == 0 || files.unanswered) return ended_as(EndCause::not_begun, files, "Slurm never took the job");
-  const bool restarted = slurm.controller_since == 0 || slurm.controller_since > files.submitted - kClocksDiffer;
-  // A controller does not lose a job while it lives. Nor does sacct's silence say that it did: a task that is cancelled
-  // before Slurm has split it off its array leaves no record anywhere.
-  if (!restarted) return ended_as(EndCause::cancelled_outside, files, "it left the queue without having begun");
+  // A task that is cancelled before Slurm has split it off its array leaves no record of its own, not even with sacct.
+  if (slurm.cannot_be_lost)
+    return ended_as(EndCause::cancelled_outside, files, "it left the queue without having begun");
   return ended_as(EndCause::vanished, files, "Slurm knows it no longer, and it had not begun");
 }
 

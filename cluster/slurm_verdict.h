@@ -24,7 +24,7 @@ struct FileFacts {
 /// What Slurm says.
 struct SlurmFacts {
   bool answered = false;        // everything that could be asked has answered
-  double controller_since = 0;  // unix seconds; 0: not known
+  bool cannot_be_lost = false;  // a job of which it knows nothing is not one that it has forgotten by dying
   std::optional<SlurmRecord> record = {};
 };
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/process.h"
 #include "scheduler/commands.h"
+#include "scheduler/interruptible.h"
 #include "scheduler/planning.h"
 #include "scheduler/settings.h"
 #include "scheduler/worker_job.h"
@@ -79,9 +81,10 @@ std::string text_of(const std::vector<Finding>& findings) {
 
 /// What Slurm says to a run's job; with --job what such a job sees.
 std::vector<Finding> ask_slurm(const DoctorArguments& arguments, const Settings& settings, const std::string& store,
-                               ProgressLine& line) {
+                               const Interruptible& interrupt, ProgressLine& line) {
   cluster::PreflightJob job{.options = slurm_options(store, "doctor", settings), .shape = shape_of(settings)};
   job.patience = arguments.patience;
+  job.interrupted = [&] { return interrupt.asked(); };
   job.look = {program_path(), "--store", std::filesystem::absolute(store).string(), "doctor", "--on", "slurm"};
   if (!arguments.spec.empty()) job.look.push_back(std::filesystem::absolute(arguments.spec).string());
   if (arguments.ranks > 0) job.look.insert(job.look.end(), {"--ranks", std::to_string(arguments.ranks)});
@@ -109,10 +112,14 @@ int doctor(const DoctorArguments& arguments, const std::string& store) {
   const bool pointless = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.level == Finding::Level::failure && (finding.check == "store" || finding.check == "slurm");
   });
-  if (needs.slurm && !pointless)
-    for (const Finding& finding : ask_slurm(arguments, settings, store, line)) findings.push_back(finding);
+  std::optional<Interruptible> interrupt;
+  if (needs.slurm && !pointless) {
+    interrupt.emplace(std::vector{SIGINT, SIGTERM, SIGHUP});
+    for (const Finding& finding : ask_slurm(arguments, settings, store, *interrupt, line)) findings.push_back(finding);
+  }
   line.clear();
   fmt::print("{}", arguments.json ? to_json(findings) : text_of(findings));
+  if (interrupt && interrupt->asked()) return interrupt->exit_status();
   return static_cast<int>(any_failure(findings) ? ExitCode::failed : ExitCode::done);
 }
 

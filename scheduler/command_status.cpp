@@ -31,13 +31,17 @@ storage::Database reader(const Study& study) { return {store_path(study), storag
 int show_status(const Study& study, const Named& arguments) {
   const storage::Database database = reader(study);
   const StoreRunFiles files(database.store());
-  const Losses losses = arguments.json ? Losses::read : Losses::left_out;
+  const auto look = [&] {
+    if (arguments.json) return standing(database, files, arguments.study);
+    if (arguments.all) return standing(database, files, arguments.study, Losses::left_out);
+    return brief_standing(database, files, arguments.study, kShown);
+  };
   // A driver that was killed is replaced by whoever looks next.
   const Driven driven = ensure_driver(database, arguments.study);
-  Standing s = standing(database, files, arguments.study, losses);
+  Standing s = look();
   for (int i = 0; i < 50 && driven == Driven::by_another && !s.driver && !s.finished(); ++i) {
     Clock::system().sleep(0.02);
-    s = standing(database, files, arguments.study, losses);
+    s = look();
   }
   fmt::print("{}", arguments.json ? to_json(s) : to_text(s, arguments.all ? s.runs.size() : kShown));
   return 0;
@@ -79,7 +83,7 @@ int list_studies(const Study& study, bool json) {
   const StoreRunFiles files(database.store());
   auto all = nlohmann::ordered_json::array();
   for (const storage::StudyRow& row : database.studies()) {
-    const Standing s = standing(database, files, row.name, Losses::left_out);
+    const Standing s = brief_standing(database, files, row.name, 0);
     if (json)
       all.push_back({{"study", row.name},
                      {"submitted", format_utc(row.updated)},

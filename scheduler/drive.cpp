@@ -1,6 +1,8 @@
 #include "scheduler/drive.h"
 
 #include <filesystem>
+#include <future>
+#include <memory>
 
 #include "cluster/local.h"
 #include "cluster/slurm.h"
@@ -13,15 +15,24 @@
 namespace hyscale::scheduler {
 namespace {
 
+using Slurm = std::unique_ptr<cluster::SlurmBackend>;
+
+/// Asks Slurm, which takes about as long as to open a large database and check it: both are done at the same time.
+std::future<Slurm> ask_slurm(const std::string& store, const std::string& study, const Settings& settings) {
+  return std::async(std::launch::async,
+                    [=] { return cluster::SlurmBackend::asked(slurm_options(store, study, settings)); });
+}
+
 /// Everything a driver works with.
 struct Tools {
   Tools(const std::string& store, const std::string& study)
-      : database(store, storage::Database::Mode::write),
-        settings(settings_of(database, study)),
+      : settings(settings_of(storage::Database(store, storage::Database::Mode::read), study)),
+        asked(settings.on == "slurm" ? ask_slurm(store, study, settings) : std::future<Slurm>()),
+        database(store, storage::Database::Mode::write),
         files(store),
         worker(find_worker()),
         local({program_path(), "keep"}) {
-    if (settings.on == "slurm") slurm = std::make_unique<cluster::SlurmBackend>(slurm_options(store, study, settings));
+    if (asked.valid()) slurm = asked.get();
   }
   Driver driver(const std::string& study) {
     const MakeJob make_job = [this](const Attempt& attempt) {
@@ -38,12 +49,13 @@ struct Tools {
             settings.slots};
   }
 
-  storage::Database database;
   Settings settings;
+  std::future<Slurm> asked;
+  storage::Database database;
   StoreRunFiles files;
   std::string worker;
   cluster::LocalBackend local;
-  std::unique_ptr<cluster::SlurmBackend> slurm = {};
+  Slurm slurm = {};
 };
 
 /// A report job that cannot be had is no reason to stop: the command writes the same.
@@ -91,9 +103,12 @@ bool reconcile(const std::string& store, const std::string& study) {
   if (!driver.take_lease()) return false;
   try {
     const bool left = driver.round();
-    if (tools.slurm && tools.slurm->has_submitted() && tools.settings.slurm.report)
+    if (tools.slurm && tools.settings.slurm.report && tools.slurm->is_follow_up_due())
       put_report_behind(*tools.slurm, store, study, tools.settings);
-    if (left) driver.release();
+    if (left)
+      driver.release();
+    else if (tools.slurm)
+      tools.slurm->clear_queue();
   } catch (...) {
     driver.release();
     throw;

@@ -49,6 +49,7 @@ Event end_event(const RunRow& run, const cluster::JobStatus& job, const std::opt
 
 std::string lease_name(const std::string& study) { return "drive:" + study; }
 cluster::JobHandle job_of(const RunRow& run) { return {run.backend, run.job_host, run.job_id}; }
+cluster::JobHandle job_of(const storage::ActiveRow& run) { return {run.backend, run.job_host, run.job_id}; }
 
 Driver::Driver(DriverTools tools, std::string study, int slots)
     : tools_(std::move(tools)), study_(std::move(study)), slots_(slots) {}
@@ -105,16 +106,16 @@ void Driver::read_cells() {
   }
 }
 
-cluster::Backend* Driver::backend_of(const RunRow& run) const {
+cluster::Backend* Driver::backend_of(const storage::ActiveRow& run) const {
   if (run.backend == tools_.backend.name()) return &tools_.backend;
   return tools_.other != nullptr && run.backend == tools_.other->name() ? tools_.other : nullptr;
 }
 
 void Driver::take_in_all() {
-  std::vector<RunRow> active;
+  std::vector<storage::ActiveRow> active;
   std::vector<cluster::JobHandle> jobs, to_stop;
-  for (RunRow& run : tools_.database.runs(study_, storage::Database::Configs::left_out)) {
-    if (!is_active(state_of(run)) || backend_of(run) == nullptr) continue;
+  for (storage::ActiveRow& run : tools_.database.active_jobs(study_)) {
+    if (backend_of(run) == nullptr) continue;
     jobs.push_back(job_of(run));
     if (run.cancel_asked && asked_to_stop_.insert(run.job_id).second) to_stop.push_back(jobs.back());
     active.push_back(std::move(run));
@@ -126,7 +127,7 @@ void Driver::take_in_all() {
       std::erase_if(its, [&](const cluster::JobHandle& job) { return job.backend != backend->name(); });
       if (!its.empty()) backend->cancel(its, cluster::Backend::Cancel::ask);
     }
-  for (const RunRow& run : active) take_in(run, *backend_of(run));
+  for (const storage::ActiveRow& run : active) take_in(run, *backend_of(run));
   write_changes();
 }
 
@@ -144,27 +145,34 @@ void Driver::write_changes() {
   });
 }
 
-void Driver::take_in(const RunRow& run, cluster::Backend& backend) {
-  const cluster::JobStatus status = backend.poll(job_of(run));
-  if (status.state != cluster::JobState::unknown) out_of_sight_.erase(run.run_id);
+void Driver::take_in(const storage::ActiveRow& active, cluster::Backend& backend) {
+  const cluster::JobStatus status = backend.poll(job_of(active));
+  if (status.state != cluster::JobState::unknown) out_of_sight_.erase(active.run_id);
+  if (status.state == cluster::JobState::queued) return;
+  if (status.state == cluster::JobState::running) {
+    if (active.state != to_string(RunState::submitted)) return;
+    const auto said = tools_.files.status(active.run_id);
+    if (!said || said->heartbeat < active.submitted) return;
+  }
+  const double now = tools_.clock.unix_seconds();
+  if (status.state == cluster::JobState::unknown &&
+      now - out_of_sight_.try_emplace(active.run_id, now).first->second <= backend.lost_after())
+    return;
+  const auto run = tools_.database.run(active.run_id);
+  if (!run || run->job_id != active.job_id) return;  // it has gone on to another attempt
   switch (status.state) {
     case cluster::JobState::queued:
       break;
     case cluster::JobState::running:
-      if (run.state == to_string(RunState::submitted))
-        if (const auto said = tools_.files.status(run.run_id); said && said->heartbeat >= run.submitted)
-          later([this, run] { apply(run, {.kind = Kind::started}); });
+      later([this, run] { apply(*run, {.kind = Kind::started}); });
       break;
     case cluster::JobState::ended:
     case cluster::JobState::gone:
-      take_in_end(run, status);
+      take_in_end(*run, status);
       break;
-    case cluster::JobState::unknown: {
-      const double since = out_of_sight_.try_emplace(run.run_id, tools_.clock.unix_seconds()).first->second;
-      if (tools_.clock.unix_seconds() - since > backend.lost_after())
-        apply(run, {.kind = Kind::out_of_sight, .message = "job " + run.job_id + " on " + run.job_host});
+    case cluster::JobState::unknown:
+      apply(*run, {.kind = Kind::out_of_sight, .message = "job " + run->job_id + " on " + run->job_host});
       break;
-    }
   }
 }
 

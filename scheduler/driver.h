@@ -71,7 +71,7 @@ class Driver {
   void read_cells();
   const Wanted& wanted(const std::string& run_id);
   void take_in_all();
-  void take_in(const storage::RunRow& run, cluster::Backend& backend);
+  void take_in(const storage::ActiveRow& run, cluster::Backend& backend);
   void take_in_end(const storage::RunRow& run, const cluster::JobStatus& status);
   bool can_still_start(const storage::RunRow& run);
   void finish(const storage::RunRow& run, const storage::RunResult& result, const cluster::JobStatus& job = {});
@@ -88,7 +88,7 @@ class Driver {
   /// Reserves and writes down; returns those that are still wanted.
   std::vector<cluster::Reservation> enter(const std::vector<Starting>& batch);
   void give_back(const std::vector<cluster::JobHandle>& jobs);
-  cluster::Backend* backend_of(const storage::RunRow& run) const;
+  cluster::Backend* backend_of(const storage::ActiveRow& run) const;
   /// Applies an event to the run as it now stands, unless it has gone on to another attempt.
   void apply(const storage::RunRow& run, const Event& event);
   bool heartbeat();
@@ -113,5 +113,6 @@ Event end_event(const storage::RunRow& run, const cluster::JobStatus& job,
 
 std::string lease_name(const std::string& study);
 cluster::JobHandle job_of(const storage::RunRow& run);
+cluster::JobHandle job_of(const storage::ActiveRow& run);
 
 }  // namespace hyscale::scheduler

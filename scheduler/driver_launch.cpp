@@ -28,8 +28,7 @@ void Driver::start_what_may() {
   branch_waits_ = false;
   starting_.clear();
   std::vector<Starting> batch;
-  for (const RunRow& run : tools_.database.runs(study_, storage::Database::Configs::left_out)) {
-    if (state_of(run) != RunState::planned) continue;
+  for (const RunRow& run : tools_.database.runs_in(study_, to_string(RunState::planned))) {
     const auto start = starting_point(run);
     branch_waits_ = branch_waits_ || !start;
     auto prepared = start && free > 0 ? prepare(run, *start) : std::nullopt;

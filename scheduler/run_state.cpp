@@ -133,13 +133,14 @@ void apply_retry(RunRow& run) {
 
 std::string to_string(RunState state) { return kNames[static_cast<size_t>(state)]; }
 
-RunState state_of(const RunRow& run) {
-  const auto found = std::find(kNames.begin(), kNames.end(), run.state);
+RunState state_named(const std::string& name) {
+  const auto found = std::find(kNames.begin(), kNames.end(), name);
   if (found == kNames.end())
-    throw DamagedFile({.what = fmt::format("run {} is in state '{}', which is none", run.run_id, run.state),
-                       .remedy = "study collect NAME --rebuild"});
+    throw DamagedFile(
+        {.what = fmt::format("a run is in state '{}', which is none", name), .remedy = "study collect NAME --rebuild"});
   return static_cast<RunState>(found - kNames.begin());
 }
+RunState state_of(const RunRow& run) { return state_named(run.state); }
 
 bool is_active(RunState state) { return state == RunState::submitted || state == RunState::running; }
 bool is_final(RunState state) { return state != RunState::planned && !is_active(state); }

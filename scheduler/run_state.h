@@ -14,6 +14,7 @@ namespace hyscale::scheduler {
 enum class RunState { planned, submitted, running, done, diverged, failed, cancelled, lost };
 std::string to_string(RunState state);
 RunState state_of(const storage::RunRow& run);
+RunState state_named(const std::string& name);  // throws DamagedFile when there is none
 /// Submitted or running: a job of this run may be alive.
 bool is_active(RunState state);
 /// Nothing more happens to it unless a person asks.

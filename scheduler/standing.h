@@ -12,18 +12,18 @@ namespace hyscale::scheduler {
 
 /// One run as people look at it.
 struct RunStanding {
-  storage::RunRow run;                       // without its config
+  storage::RunRow run;                       // without its config; restarts of a running job are counted in
   storage::CellRow cell;                     // the first one that wants it
   std::optional<storage::RunStatus> status;  // of a running run: the worker's last word on this attempt
   double validation_loss = 0;                // NaN until done
-  std::string log = {};                      // where to read what happened
 };
 
 /// Where a study stands.
 struct Standing {
   std::string study;
+  std::string store = {};
   std::map<std::string, int> counts = {};  // by state
-  std::vector<RunStanding> runs = {};
+  std::vector<RunStanding> runs = {};      // those that were asked for
   std::optional<storage::LeaseHolder> driver = {};
   bool on_slurm = false;      // carried on by Slurm and by each command that looks; no driver stays
   bool waits = false;         // for a person who asks for more
@@ -32,7 +32,7 @@ struct Standing {
   double busy_seconds = 0;    // training time of all runs so far
   double units = 1;           // that a run keeps busy: GPUs or cores
   std::string unit = "core";  // "GPU", "core"
-  int total() const { return static_cast<int>(runs.size()); }
+  int total() const;
   bool finished() const;  // every run is final
   bool all_done() const;
 };
@@ -40,6 +40,11 @@ struct Standing {
 enum class Losses { read, left_out };  // left out, every validation loss is NaN
 Standing standing(const storage::Database& database, const RunFiles& files, const std::string& study,
                   Losses losses = Losses::read);
+
+/// The same at a cost that hardly grows with the study: in `runs` are those that run or ended in trouble, and the first
+/// `most` of those that wait for their job's turn; none has a validation loss.
+Standing brief_standing(const storage::Database& database, const RunFiles& files, const std::string& study,
+                        int64_t most);
 
 /// Training time of all attempts so far, the running one included.
 double busy_seconds(const RunStanding& run);

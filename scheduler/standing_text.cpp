@@ -32,9 +32,9 @@ std::string active_text(const RunStanding& r) {
                      format_duration(r.status->eta_seconds));
 }
 
-std::string trouble_text(const RunStanding& r) {
+std::string trouble_text(const RunStanding& r, const std::string& store) {
   return fmt::format("{}  {}\n                log {}\n", cell_text(r),
-                     r.run.cause.empty() ? r.run.state : r.run.state + ": " + r.run.cause, r.log);
+                     r.run.cause.empty() ? r.run.state : r.run.state + ": " + r.run.cause, log_path(store, r.run));
 }
 
 bool is_trouble(const RunStanding& r) { return is_final(state_of(r.run)) && r.run.state != "done"; }
@@ -42,7 +42,7 @@ bool is_trouble(const RunStanding& r) { return is_final(state_of(r.run)) && r.ru
 /// Lines of a kind, the first few of them.
 class Listing {
  public:
-  explicit Listing(size_t most) : most_(most) {}
+  Listing(size_t most, int of) : most_(most), of_(static_cast<size_t>(of)) {}
   template <class Text>
   void add(Text line) {
     if (++count_ <= most_) lines_ += line();
@@ -50,19 +50,19 @@ class Listing {
   std::string text(const std::string& title) const {
     if (count_ == 0) return "";
     const std::string rest =
-        count_ > most_ ? fmt::format("  … and {} more: --all or --json lists them\n", count_ - most_) : "";
+        of_ > most_ ? fmt::format("  … and {} more: --all or --json lists them\n", of_ - most_) : "";
     return "\n" + title + "\n" + lines_ + rest;
   }
 
  private:
-  size_t most_, count_ = 0;
+  size_t most_, of_, count_ = 0;
   std::string lines_;
 };
 
 /// JSON has no NaN.
 ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
 
-ordered_json run_json(const RunStanding& r) {
+ordered_json run_json(const RunStanding& r, const std::string& store) {
   ordered_json j{{"run", r.run.run_id},
                  {"family", r.cell.family},
                  {"size", r.cell.size},
@@ -81,7 +81,7 @@ ordered_json run_json(const RunStanding& r) {
                    {"memory_faults", r.run.memory_faults}}},
                  {"validation_loss", number(r.validation_loss)},
                  {"busy_seconds", r.run.busy_seconds},
-                 {"log", r.log}};
+                 {"log", log_path(store, r.run)}};
   if (r.status)
     j["progress"] = {{"step", r.status->step},
                      {"steps", r.status->steps},
@@ -116,10 +116,16 @@ std::string summary_line(const Standing& s) {
 std::string to_text(const Standing& s, size_t most) {
   std::string text = fmt::format("study {}\n{}\n", s.study, summary_line(s));
   text += driver_text(s);
-  Listing active(most), trouble(most);
+  int all_active = 0, all_trouble = 0;
+  for (const auto& [name, count] : s.counts) {
+    const RunState state = state_named(name);
+    if (is_active(state)) all_active += count;
+    if (is_final(state) && state != RunState::done) all_trouble += count;
+  }
+  Listing active(most, all_active), trouble(most, all_trouble);
   for (const RunStanding& r : s.runs) {
     if (is_active(state_of(r.run))) active.add([&] { return active_text(r); });
-    if (is_trouble(r)) trouble.add([&] { return trouble_text(r); });
+    if (is_trouble(r)) trouble.add([&] { return trouble_text(r, s.store); });
   }
   text += active.text("running") + trouble.text("not done");
   return text;
@@ -127,7 +133,8 @@ std::string to_text(const Standing& s, size_t most) {
 
 std::string logs_text(const Standing& s) {
   std::string text;
-  for (const RunStanding& r : s.runs) text += fmt::format("{}  {:<9}  {}\n", cell_text(r), r.run.state, r.log);
+  for (const RunStanding& r : s.runs)
+    text += fmt::format("{}  {:<9}  {}\n", cell_text(r), r.run.state, log_path(s.store, r.run));
   return text;
 }
 
@@ -143,7 +150,7 @@ std::string to_json(const Standing& s) {
                  {"driver", nullptr},
                  {"runs", ordered_json::array()}};
   if (s.driver) j["driver"] = {{"host", s.driver->host}, {"pid", s.driver->process.pid}};
-  for (const RunStanding& r : s.runs) j["runs"].push_back(run_json(r));
+  for (const RunStanding& r : s.runs) j["runs"].push_back(run_json(r, s.store));
   return j.dump(2) + "\n";
 }
 

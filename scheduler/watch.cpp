@@ -13,6 +13,7 @@
 #include "core/base/process.h"
 #include "scheduler/background.h"
 #include "scheduler/drive.h"
+#include "scheduler/interruptible.h"
 #include "scheduler/settings.h"
 #include "scheduler/standing.h"
 #include "scheduler/watch_table.h"
@@ -21,8 +22,7 @@ namespace hyscale::scheduler {
 namespace {
 
 constexpr double kLookSeconds = 0.2;
-constexpr size_t kShownAtTheEnd = 20;       // runs that are not done
-constexpr int kInterrupted = 128 + SIGINT;  // what a shell says of a command that Ctrl-C ended
+constexpr size_t kShownAtTheEnd = 20;  // runs that are not done
 /// Says on standard output what has become of runs since the last look; a plain log for pipes.
 class ChangeLog {
  public:
@@ -46,21 +46,6 @@ class ChangeLog {
     fmt::print("{}  [{}]\n", line, summary_line(s));
   }
   std::map<std::string, std::string> states_;
-};
-
-volatile std::sig_atomic_t interrupted = 0;
-
-/// Ctrl-C ends the watching, not the study.
-class Interruptible {
- public:
-  Interruptible() {
-    interrupted = 0;
-    std::signal(SIGINT, [](int) { interrupted = 1; });
-  }
-  ~Interruptible() { std::signal(SIGINT, SIG_DFL); }
-  Interruptible(const Interruptible&) = delete;
-  Interruptible& operator=(const Interruptible&) = delete;
-  bool asked() const { return interrupted != 0; }
 };
 
 /// A driver that dies again and again will not be helped by one more.
@@ -109,7 +94,7 @@ int watch(const std::string& store, const std::string& study) {
   LiveTable table;
   ChangeLog changes;
   Restarts restarts;
-  const Interruptible interrupt;
+  const Interruptible interrupt({SIGINT});  // Ctrl-C ends the watching, not the study
   while (true) {
     const double began = Clock::system().steady_seconds();
     const storage::Database database(store, storage::Database::Mode::read);
@@ -127,7 +112,7 @@ int watch(const std::string& store, const std::string& study) {
           fmt::format("study {0} goes on in the background: study watch {0} shows it again, study cancel {0} "
                       "stops it",
                       study));
-      return kInterrupted;
+      return interrupt.exit_status();
     }
     // A look at a large study takes a while: never more than a tenth of the time.
     Clock::system().sleep(std::max(kLookSeconds, 9 * (Clock::system().steady_seconds() - began)));

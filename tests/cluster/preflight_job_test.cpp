@@ -86,6 +86,16 @@ TEST_F(PreflightJobTest, CancelsAJobThatDoesNotStartInTime) {
   EXPECT_THAT(cancelled_, ElementsAre("7"));
 }
 
+TEST_F(PreflightJobTest, TakesItsJobOutOfTheQueueWhenItIsInterrupted) {
+  queue_ = "7|N/A|PENDING|N/A|hyscale-doctor|Resources\n";
+  job_.interrupted = [] { return true; };
+  const auto found = look();
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_THAT(found[0].what, HasSubstr("interrupted"));
+  EXPECT_THAT(cancelled_, ElementsAre("7"));
+  EXPECT_TRUE(std::filesystem::is_empty(job_.options.directory));
+}
+
 TEST(Findings, ThatCannotBeReadAreNamedSo) {
   EXPECT_THROW(findings_from_json("{}"), DamagedFile);
   EXPECT_THROW(findings_from_json(R"({"findings": [{"check": "a", "level": "odd", "what": "", "remedy": ""}]})"),

@@ -49,6 +49,7 @@ class FakeSlurm {
 
   bool accounting = false, queue_answers = true, sacct_answers = true;
   std::string queue, accounts;
+  std::string boot = "2026-11-24T00:00:00";
   CommandOutput answer = {};  // of sbatch, in place of the id, when it says anything
   bool takes = true;
   std::vector<std::string> sacct_asked, calls, cancelled, released, dependencies;
@@ -56,9 +57,9 @@ class FakeSlurm {
 
  private:
   CommandOutput config() const {
-    return {.out = fmt::format("ClusterName = fake\nMaxArraySize = 1001\nBOOT_TIME = 2026-11-24T00:00:00\n"
+    return {.out = fmt::format("ClusterName = fake\nMaxArraySize = 1001\nBOOT_TIME = {}\n"
                                "AccountingStorageType = accounting_storage/{}\n",
-                               accounting ? "slurmdbd" : "none")};
+                               boot, accounting ? "slurmdbd" : "none")};
   }
   CommandOutput take(const std::vector<std::string>& argv) {
     for (const std::string& word : argv)
@@ -176,6 +177,51 @@ TEST_F(SlurmBackendTest, NeverAsksSacctWhereAccountingIsOff) {
   EXPECT_EQ(slurm_.asked("sacct"), 0);
 }
 
+TEST_F(SlurmBackendTest, TakesATaskThatItsControllerHasForgottenForCancelledUnlessTheControllerDied) {
+  launch({job("j")});
+  clock_.now += 1e5;
+  EXPECT_EQ(status("j").cause, EndCause::cancelled_outside) << "a controller that lives loses nothing";
+  fs::remove(JobFiles{store_ + "/j"}.revoked());
+  slurm_.boot = "2026-11-25T00:00:00";
+  EXPECT_EQ(status("j").cause, EndCause::vanished);
+}
+
+TEST_F(SlurmBackendTest, RemembersWhichControllerHadAnArray) {
+  launch({job("j")});
+  slurm_.boot = "2026-11-25T00:00:00";
+  slurm_.queue = slurm_.line(1, 0, "PENDING");
+  EXPECT_EQ(status("j").state, JobState::queued);
+  clock_.now += 1e5;
+  slurm_.queue.clear();
+  EXPECT_EQ(status("j").cause, EndCause::cancelled_outside) << "it has read the array from its saved state";
+}
+
+TEST_F(SlurmBackendTest, LooksAwayFromAJobThatWasGivenTheIdOfALostOne) {
+  launch({job("j")});
+  clock_.now += 1e5;
+  slurm_.boot = "2026-11-25T00:00:00";
+  slurm_.queue = "1|0|RUNNING|2026-11-25T00:00:00|of-somebody-else|None\n";
+  EXPECT_EQ(status("j").cause, EndCause::vanished);
+}
+
+TEST_F(SlurmBackendTest, TellsByTheOthersOfAnArrayWhetherATaskWasCancelledOrLost) {
+  launch({job("j"), job("k"), job("l")});
+  clock_.now += 1e5;
+  slurm_.boot = "2026-11-25T00:00:00", slurm_.accounting = true;
+  const auto accounts = [&](const std::string& task, const std::string& state) {
+    return fmt::format("1_{}|{}|2026-11-24T00:00:00|{}|None|0:0\n", task, state, slurm_.name_of(1));
+  };
+  slurm_.accounts = accounts("0", "COMPLETED") + accounts("[2]", "PENDING");
+  EXPECT_EQ(status("k").cause, EndCause::cancelled_outside) << "the array's record knows it no longer";
+  EXPECT_EQ(status("l").cause, EndCause::vanished) << "the record still counts it in, the queue has lost it";
+  for (const char* name : {"k", "l"}) fs::remove(JobFiles{store_ + "/" + name}.revoked());
+  slurm_.accounts = accounts("[0-2]", "PENDING");
+  EXPECT_EQ(status("k").cause, EndCause::vanished) << "the queue has lost them all";
+  fs::remove(JobFiles{store_ + "/k"}.revoked());
+  slurm_.queue = slurm_.line(1, 0, "RUNNING"), slurm_.accounts.clear();
+  EXPECT_EQ(status("k").cause, EndCause::cancelled_outside) << "a controller that has the array has all of it";
+}
+
 TEST_F(SlurmBackendTest, AsksSlurmOnceForAllJobs) {
   std::vector<Job> jobs;
   std::vector<JobHandle> handles;
@@ -225,6 +271,31 @@ TEST_F(SlurmBackendTest, FreesTasksThatAControllerHoldsAfterItsOwnDeath) {
   status("runs");
   EXPECT_THAT(slurm_.cancelled, testing::ElementsAre("--quiet", "1_0"));
   EXPECT_THAT(slurm_.released, testing::ElementsAre("1_1", "1_3"));
+}
+
+TEST_F(SlurmBackendTest, KnowsAfterTheDeathOfASubmitterThatAFollowUpIsDue) {
+  EXPECT_FALSE(backend().is_follow_up_due());
+  launch({job("j")});
+  EXPECT_TRUE(backend().is_follow_up_due()) << "whoever launched may have died here";
+  backend().follow_up({.argv = {"analyze"}});
+  EXPECT_FALSE(backend().is_follow_up_due());
+  launch({job("k")});
+  backend().withdraw_follow_up();
+  EXPECT_FALSE(backend().is_follow_up_due());
+  slurm_.answer = {.exit_code = 1, .err = "sbatch: error: invalid partition specified: gpuu\n"};
+  EXPECT_THROW(launch({job("l")}), ConfigError);
+  EXPECT_FALSE(backend().is_follow_up_due()) << "nothing was submitted";
+}
+
+TEST_F(SlurmBackendTest, TakesTasksOutOfTheQueueAtTheEndThatAControllerCountsAsWaitingStill) {
+  launch({job("over"), job("waits")});
+  write_end({store_ + "/over"}, {.exit_code = 0});
+  slurm_.queue = slurm_.line(1, 0, "PENDING") + slurm_.line(1, 1, "PENDING");
+  SlurmBackend slurm = backend();
+  slurm.refresh({handle("over"), handle("waits")});
+  EXPECT_TRUE(slurm_.cancelled.empty()) << "a branch may wait for it to succeed";
+  slurm.clear_queue();
+  EXPECT_THAT(slurm_.cancelled, testing::ElementsAre("--quiet", "1_0"));
 }
 
 TEST_F(SlurmBackendTest, PutsAJobBehindAllArraysAndReplacesTheOneBefore) {

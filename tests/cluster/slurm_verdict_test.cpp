@@ -77,9 +77,9 @@ TEST(SlurmVerdict, GivesAJobThatSlurmDoesNotKnowAMinuteAndThenAnotherAttempt) {
 
 TEST(SlurmVerdict, TellsWhatMayHaveBecomeOfAForgottenJobByWhatIsLeftBehind) {
   const FileFacts files{.submitted = kNow - 5000};
-  SlurmFacts slurm{.answered = true, .controller_since = kNow - 90000};
-  EXPECT_EQ(verdict(files, slurm, kNow).cause, EndCause::cancelled_outside) << "a controller that lives loses nothing";
-  slurm.controller_since = kNow - 1000;
+  SlurmFacts slurm{.answered = true, .cannot_be_lost = true};
+  EXPECT_EQ(verdict(files, slurm, kNow).cause, EndCause::cancelled_outside);
+  slurm.cannot_be_lost = false;
   EXPECT_EQ(verdict(files, slurm, kNow).cause, EndCause::vanished) << "a controller that died may have lost it";
   EXPECT_EQ(verdict({.submitted = kNow - 5000, .script_ran = true}, slurm, kNow).cause, EndCause::own_exit);
 }

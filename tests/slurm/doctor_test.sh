@@ -64,6 +64,13 @@ spec 'partition: main, time: "00:20:00"'
 expect 1 study doctor s.yaml --on slurm --job --patience 1
 finds failure job "has not ended after 1 s: PENDING" "patience"
 [ -z "$(squeue -h)" ] || [ "$(squeue -h -o %T)" = CANCELLED ] || fail "the job still waits"
+study doctor s.yaml --on slurm --job >said 2>&1 &
+n=0
+until squeue -h --states=PENDING | grep -q .; do n=$((n + 1)); [ $n -lt 600 ] || fail "the job was never submitted"; sleep 0.1; done
+kill -TERM $!
+wait $! && fail "an interrupted doctor is content" || [ $? = 143 ] || fail "not the exit status of an interrupted program"
+says "interrupted"
+[ -z "$(squeue -h --states=PENDING)" ] || fail "the job still waits"
 
 # --- the programs, the store and the controller
 mkdir bin

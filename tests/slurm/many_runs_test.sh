@@ -1,6 +1,7 @@
 #!/bin/sh
 # A study of more than a hundred runs on a stand-in for Slurm's controller (fake_slurm), with a stand-in for the worker: arrays
-# split at MaxArraySize, one ceiling over the arrays of several submissions, a controller that is away or slow.
+# split at MaxArraySize, one ceiling over the arrays of several submissions, a controller that is away or slow, a submitter
+# that is killed before it has put the report behind the arrays.
 . "$HYSCALE_SOURCE_DIR/tests/end_to_end/support.sh"
 command -v python3 >/dev/null || { echo "skipped: there is no python3"; exit 77; }
 fake_slurm=$HYSCALE_SOURCE_DIR/tests/slurm/fake_slurm
@@ -43,3 +44,17 @@ expect 0 study status large
 says "120 done"
 [ "$(grep -c '^start ' "$HYSCALE_STORE/witness.txt")" = 120 ] || fail "not every run was started once"
 ! grep -q '^twice ' "$HYSCALE_STORE/witness.txt" || fail "a run was trained twice at a time"
+
+# --- killed between the arrays and the report: whoever looks next puts it behind them, once
+sed -i -e 's/^seeds: .*/seeds: {default: [0, 1, 2, 3, 4, 5, 6]}/' -e 's/, report: false//' large.yaml
+mkdir killer
+printf '#!/bin/sh\ncase "$*" in *-report/job.sh) kill -KILL $PPID; exit 1 ;; esac\nexec "%s" "$@"\n' "$(command -v sbatch)" >killer/sbatch
+chmod +x killer/sbatch
+expect 137 env PATH="$scratch/killer:$PATH" study submit large.yaml --on slurm
+reports() { squeue | grep -c 'hyscale-large-report'; }
+[ "$(reports)" = 0 ] || fail "the report was submitted although its submitter was killed"
+for look in 1 2; do
+  expect 0 study status large
+  says "20 submitted" "120 done"
+  [ "$(reports)" = 1 ] || fail "$(reports) report jobs after look $look"
+done
