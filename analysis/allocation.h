@@ -2,17 +2,17 @@
 
 #include <vector>
 
-#include "analysis/chinchilla_fit.h"
 #include "analysis/cost_curve.h"
+#include "analysis/law_fit.h"
 
 namespace hyscale::analysis {
 
 /// The N that minimises the law's loss when `flops` are spent under the true cost curve; NaN when the loss still falls
 /// at the edge of the searched range (a thousandth of the smallest to a thousand times the largest N trained).
-double best_size(const ChinchillaLaw& law, const CostCurve& cost, const std::vector<Point>& points, double flops);
+double best_size(const ScalingLaw& law, const CostCurve& cost, const std::vector<Point>& points, double flops);
 
 /// One allocation per budget, with intervals from the bootstrap's laws.
-std::vector<Allocation> allocate(const ChinchillaLaw& law, const std::vector<ChinchillaLaw>& resampled,
+std::vector<Allocation> allocate(const ScalingLaw& law, const std::vector<ScalingLaw>& resampled,
                                  const std::vector<Point>& points, const std::vector<double>& budgets,
                                  double confidence);
 

@@ -21,6 +21,8 @@ int run(int argc, char** argv) {
   hyscale::analysis::add_points_command(app);
   hyscale::analysis::add_fit_command(app);
   hyscale::analysis::add_isoflop_command(app);
+  hyscale::analysis::add_compare_command(app);
+  hyscale::analysis::add_envelope_command(app);
   hyscale::analysis::add_report_command(app);
   hyscale::add_shell_commands(app, kProgram, kNotes);
   try {

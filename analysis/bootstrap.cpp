@@ -23,20 +23,21 @@ Interval percentile_interval(std::vector<double> replicates, double confidence) 
   return {at((1 - confidence) / 2), at((1 + confidence) / 2)};
 }
 
-ClusterResampler::ClusterResampler(const std::vector<Point>& points) {
-  std::map<std::string, std::vector<Point>> groups;
-  for (const Point& point : points) groups[point.cluster].push_back(point);
+ClusterResampler::ClusterResampler(const std::vector<Point>& points) : points_(points.size()) {
+  std::map<std::string_view, std::vector<size_t>> groups;
+  for (size_t i = 0; i < points.size(); ++i) groups[points[i].cluster].push_back(i);
   for (auto& [name, group] : groups) members_.push_back(std::move(group));
 }
 
-std::vector<Point> ClusterResampler::draw(std::mt19937_64& random) const {
-  std::uniform_int_distribution<size_t> pick(0, members_.size() - 1);
-  std::vector<Point> sample;
-  for (size_t i = 0; i < members_.size(); ++i) {
-    const auto& group = members_[pick(random)];
-    sample.insert(sample.end(), group.begin(), group.end());
-  }
-  return sample;
+std::vector<double> ClusterResampler::draw(std::mt19937_64& random) const {
+  std::exponential_distribution<double> weight(1);
+  std::vector<double> weights(points_), of_cluster(members_.size());
+  double sum = 0;
+  for (double& one : of_cluster) sum += one = weight(random);
+  for (size_t i = 0; i < members_.size(); ++i)
+    for (const size_t member : members_[i])
+      weights[member] = of_cluster[i] * static_cast<double>(members_.size()) / sum;
+  return weights;
 }
 
 }  // namespace hyscale::analysis

@@ -10,7 +10,7 @@ namespace hyscale::analysis {
 
 /// How intervals are made.
 struct BootstrapOptions {
-  int resamples = 1000;  // 0 leaves intervals out
+  int resamples = 4000;  // 0 leaves intervals out
   uint64_t seed = 0;
   double confidence = 0.95;  // of the two-sided intervals
 };
@@ -27,15 +27,19 @@ struct Interval {
 /// the ends would then be the extremes of a handful.
 Interval percentile_interval(std::vector<double> replicates, double confidence);
 
-/// Draws whole clusters with replacement, so that runs which share a trunk stay together.
+/// Draws a weight for each cluster as a whole, so that runs which share a trunk stay together: the Bayesian bootstrap
+/// (Rubin 1981), exponential weights of mean 1. Drawing clusters with replacement instead leaves too few sizes in the
+/// resamples of small studies, whose 95 % intervals then cover 98 to 100 %.
 class ClusterResampler {
  public:
   explicit ClusterResampler(const std::vector<Point>& points);
   size_t clusters() const { return members_.size(); }
-  std::vector<Point> draw(std::mt19937_64& random) const;
+  /// The weight of each point.
+  std::vector<double> draw(std::mt19937_64& random) const;
 
  private:
-  std::vector<std::vector<Point>> members_;
+  std::vector<std::vector<size_t>> members_;
+  size_t points_;
 };
 
 }  // namespace hyscale::analysis

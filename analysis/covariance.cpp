@@ -7,71 +7,87 @@
 namespace hyscale::analysis {
 namespace {
 
-using Matrix = Eigen::Matrix<double, 5, 5>;
-using Vector = Eigen::Matrix<double, 5, 1>;
-using Share = ChinchillaObjective::Share;
+using Matrix = Eigen::MatrixXd;
+using Vector = Eigen::VectorXd;
+using Share = Objective::Share;
 
 constexpr double kLeastFreedom = 0.05;  // of a residual; a cluster that holds a parameter alone has none
+constexpr size_t kLargestFreed = 200;   // points of a cluster; larger ones are summed as they are
 
-Matrix hessian_of(const ChinchillaObjective& objective, const Theta& theta) {
-  std::array<Theta, 5> rows{};
-  objective.hessian(theta, rows);
-  return Eigen::Map<const Eigen::Matrix<double, 5, 5, Eigen::RowMajor>>(rows.front().data());
+Vector as_vector(const Theta& theta) {
+  return Eigen::Map<const Vector>(theta.data(), static_cast<Eigen::Index>(theta.size()));
 }
 
 // The sum of a cluster's gradients, its residuals multiplied by (I - leverage)^-1/2.
-Vector gradient_of(const std::vector<Share>& cluster, const Matrix& inverse) {
+Vector gradient_of(const std::vector<const Share*>& cluster, const Matrix& inverse) {
+  Vector unlevered = Vector::Zero(inverse.rows());  // of points beyond Huber's threshold: they do not move with the fit
+  if (cluster.size() > kLargestFreed) {
+    for (const Share* share : cluster) unlevered += share->slope * as_vector(share->by_theta);
+    return unlevered;
+  }
   const auto count = static_cast<Eigen::Index>(cluster.size());
-  Eigen::Matrix<double, Eigen::Dynamic, 5> lever(count, 5);
-  Eigen::VectorXd residual(count);
-  Vector unlevered = Vector::Zero();  // of points beyond Huber's threshold: they do not move with the fit
+  Matrix lever(count, inverse.rows());
+  Vector residual(count);
   for (Eigen::Index i = 0; i < count; ++i) {
-    const Share& share = cluster[static_cast<size_t>(i)];
-    const Eigen::Map<const Vector> by_theta(share.by_theta.data());
+    const Share& share = *cluster[static_cast<size_t>(i)];
+    const Vector by_theta = as_vector(share.by_theta);
     const double root = std::sqrt(std::max(share.bend, 0.0));
     lever.row(i) = root * by_theta;
     residual(i) = root > 0 ? share.slope / root : 0;
     if (root == 0) unlevered += share.slope * by_theta;
   }
-  const Eigen::MatrixXd freedom = Eigen::MatrixXd::Identity(count, count) - lever * inverse * lever.transpose();
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> parts(freedom);
-  const Eigen::VectorXd factor = parts.eigenvalues().cwiseMax(kLeastFreedom).cwiseSqrt().cwiseInverse();
-  const Eigen::VectorXd freed = parts.eigenvectors() * factor.cwiseProduct(parts.eigenvectors().transpose() * residual);
+  const Matrix freedom = Matrix::Identity(count, count) - lever * inverse * lever.transpose();
+  const Eigen::SelfAdjointEigenSolver<Matrix> parts(freedom);
+  const Vector factor = parts.eigenvalues().cwiseMax(kLeastFreedom).cwiseSqrt().cwiseInverse();
+  const Vector freed = parts.eigenvectors() * factor.cwiseProduct(parts.eigenvectors().transpose() * residual);
   return unlevered + lever.transpose() * freed;
 }
 
-Matrix middle_of(const std::vector<Share>& shares, const std::vector<Point>& points, const Matrix& inverse,
-                 size_t& clusters) {
-  std::map<std::string, std::vector<Share>> groups;
-  for (size_t i = 0; i < points.size(); ++i) groups[points[i].cluster].push_back(shares[i]);
-  Matrix middle = Matrix::Zero();
+Matrix middle_of(const std::vector<Share>& shares, const std::vector<std::string>& clusters, const Matrix& inverse,
+                 size_t& count) {
+  std::map<std::string, std::vector<const Share*>> groups;
+  for (size_t i = 0; i < shares.size(); ++i) groups[clusters[i]].push_back(&shares[i]);
+  Matrix middle = Matrix::Zero(inverse.rows(), inverse.cols());
   for (const auto& [name, group] : groups) {
     const Vector gradient = gradient_of(group, inverse);
     middle += gradient * gradient.transpose();
   }
-  clusters = groups.size();
+  count = groups.size();
   return middle;
+}
+
+LawCovariance of_family(const Objective& objective, const Theta& theta, size_t family, const Matrix& of_theta) {
+  LawCovariance result{.known = true};
+  const auto jacobian = objective.jacobian(theta, family);
+  std::vector<Vector> rows;
+  for (const Theta& row : jacobian) rows.push_back(as_vector(row));
+  for (size_t i = 0; i < rows.size(); ++i) result.standard_error[i] = std::sqrt(rows[i].dot(of_theta * rows[i]));
+  for (size_t i = 0; i < 5; ++i)
+    for (size_t j = 0; j < 5; ++j) {
+      const double scale = result.standard_error[i] * result.standard_error[j];
+      result.correlation[i][j] = scale > 0 ? rows[i].dot(of_theta * rows[j]) / scale : 0;
+    }
+  return result;
 }
 
 }  // namespace
 
-LawCovariance covariance(const ChinchillaObjective& objective, const Theta& theta, const std::vector<Point>& points) {
-  LawCovariance result;
-  const Eigen::LLT<Matrix> factor(hessian_of(objective, theta));
-  if (factor.info() != Eigen::Success) return result;
-  const Matrix inverse = factor.solve(Matrix::Identity());
-  size_t clusters = 0;
-  const Matrix of_theta = inverse * middle_of(objective.shares(theta), points, inverse, clusters) * inverse;
-  result.known = clusters > 5;
-  if (!result.known) return result;
-
-  const std::array<Theta, 7> jacobian = objective.jacobian(theta);
-  const auto row = [&](size_t i) { return Eigen::Map<const Vector>(jacobian[i].data()); };
-  for (size_t i = 0; i < 7; ++i) result.standard_error[i] = std::sqrt(row(i).dot(of_theta * row(i)));
-  for (size_t i = 0; i < 5; ++i)
-    for (size_t j = 0; j < 5; ++j)
-      result.correlation[i][j] = row(i).dot(of_theta * row(j)) / (result.standard_error[i] * result.standard_error[j]);
-  return result;
+std::vector<LawCovariance> covariances(const Objective& objective, const Theta& theta,
+                                       const std::vector<std::string>& clusters) {
+  std::vector<LawCovariance> results(objective.families());
+  Theta gradient;
+  std::vector<double> hessian;
+  objective.all(theta, gradient, hessian);
+  const auto size = static_cast<Eigen::Index>(objective.size());
+  const Matrix curvature = Eigen::Map<const Matrix>(hessian.data(), size, size);
+  const Eigen::LLT<Matrix> factor(curvature);
+  if (factor.info() != Eigen::Success) return results;
+  const Matrix inverse = factor.solve(Matrix::Identity(size, size));
+  size_t count = 0;
+  const Matrix of_theta = inverse * middle_of(objective.shares(theta), clusters, inverse, count) * inverse;
+  if (count <= objective.size()) return results;
+  for (size_t f = 0; f < results.size(); ++f) results[f] = of_family(objective, theta, f, of_theta);
+  return results;
 }
 
 }  // namespace hyscale::analysis

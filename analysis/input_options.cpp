@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "analysis/budgets.h"
 #include "core/base/error.h"
 #include "core/spec/corpus_manifest.h"
 
@@ -18,6 +19,9 @@ void add_input_options(CLI::App& command, InputOptions& options) {
   command.add_option(
       "--columns", options.columns,
       "Which CSV column feeds which field: n=…,d=…,c=…,budget=…,loss=…,se=…,family=…,size=…,run=…,cluster=…");
+  command.add_option("--covariates", options.covariates, "CSV columns behind --form covariates, at most two")
+      ->delimiter(',')
+      ->type_name("COLUMN,…");
   command.add_flag_callback(
       "--from-directories", [&options] { options.where = ReadFrom::directories; },
       "Read the study's run directories instead of the database");
@@ -38,6 +42,30 @@ void add_loss_options(CLI::App& command, FitLoss& loss) {
   command.add_option("--delta", loss.delta, "Huber threshold in log loss")
       ->check(CLI::Range(1e-9, 10.0))
       ->capture_default_str();
+}
+
+void add_form_options(CLI::App& command, FitOptions& options) {
+  static const std::map<std::string, Form::Kind> kForms = {{"chinchilla", Form::Kind::chinchilla},
+                                                           {"fixed-E", Form::Kind::fixed_e},
+                                                           {"shared-exponent", Form::Kind::shared_exponent},
+                                                           {"interaction", Form::Kind::interaction},
+                                                           {"kaplan", Form::Kind::kaplan},
+                                                           {"overtraining", Form::Kind::overtraining},
+                                                           {"covariates", Form::Kind::covariates}};
+  static const std::map<std::string, Joint> kJoints = {
+      {"none", Joint::none}, {"E", Joint::floor}, {"exponents", Joint::exponents}, {"all", Joint::all}};
+  static const std::map<std::string, StartGrid> kGrids = {{"projection", StartGrid::projection},
+                                                          {"published", StartGrid::published}};
+  command.add_option("--form", options.form.kind, "Which numbers of the law are free")
+      ->transform(CLI::CheckedTransformer(kForms))
+      ->default_str("chinchilla");
+  command.add_option("--fixed-e", options.form.fixed_floor, "E of --form fixed-E")->check(CLI::PositiveNumber);
+  command.add_option("--joint", options.joint, "What the families share: one fit over all of them")
+      ->transform(CLI::CheckedTransformer(kJoints))
+      ->default_str("none");
+  command.add_option("--starts", options.starts, "Where searches start; published: also the 4,500 of Hoffmann et al.")
+      ->transform(CLI::CheckedTransformer(kGrids))
+      ->default_str("projection");
 }
 
 void add_bootstrap_options(CLI::App& command, BootstrapOptions& options) {
@@ -78,13 +106,17 @@ PointSet load_points(const InputOptions& options, const Selection& selection) {
   const ColumnMap columns = parse_columns(options.columns);
   PointSet set = options.csv.empty() ? points_from_study(spec::store_directory(options.store), options.study,
                                                          options.conventions, options.where)
-                                     : points_from_csv(options.csv, columns);
+                                     : points_from_csv(options.csv, columns, options.covariates);
   return selected(std::move(set), selection, columns);
 }
 
 Dataset load_dataset(const InputOptions& options) {
   check_source(options);
-  if (!options.csv.empty()) return dataset_from_points(points_from_csv(options.csv, parse_columns(options.columns)));
+  if (!options.csv.empty()) {
+    PointSet set = load_points(options);
+    group_by_flops(set);
+    return dataset_from_points(std::move(set));
+  }
   return dataset_from_study(spec::store_directory(options.store), options.study, options.conventions, options.where);
 }
 

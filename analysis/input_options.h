@@ -1,10 +1,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "analysis/bootstrap.h"
-#include "analysis/chinchilla.h"
 #include "analysis/dataset.h"
+#include "analysis/law_fit.h"
 #include "analysis/selection.h"
 
 namespace CLI {
@@ -20,12 +20,15 @@ struct InputOptions {
   std::string csv;
   std::string columns;
   Conventions conventions;
+  std::vector<std::string> covariates;  // CSV columns
   ReadFrom where = ReadFrom::database;
 };
 
 void add_input_options(CLI::App& command, InputOptions& options);
 /// --loss, --delta.
 void add_loss_options(CLI::App& command, FitLoss& loss);
+/// --form, --fixed-e, --joint, --starts.
+void add_form_options(CLI::App& command, FitOptions& options);
 void add_bootstrap_options(CLI::App& command, BootstrapOptions& options);
 
 void add_selection_options(CLI::App& command, Selection& selection);

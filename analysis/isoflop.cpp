@@ -4,9 +4,10 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
-#include <set>
+#include <map>
 
 #include "analysis/cost_curve.h"
+#include "analysis/isoflop_curve.h"
 #include "analysis/least_squares.h"
 #include "analysis/misfit.h"
 
@@ -14,54 +15,9 @@ namespace hyscale::analysis {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr size_t kMostRedrawn = 20'000'000, kFewest = 40;  // points of all redraws together; redraws in any case
+constexpr double kSumTolerance = 0.02;
 constexpr double kOpenEnd = 30;  // a vertex this many times beyond the sizes trained counts as not closed
-
-std::pair<double, double> span_of(const std::vector<Point>& points) {
-  const auto [low, high] =
-      std::minmax_element(points.begin(), points.end(), [](const Point& x, const Point& y) { return x.n < y.n; });
-  return {low->n, high->n};
-}
-
-size_t distinct_sizes(const std::vector<Point>& points) {
-  std::set<double> sizes;
-  for (const Point& point : points) sizes.insert(point.n);
-  return sizes.size();
-}
-
-IsoFlopCurve fit_curve(const std::vector<Point>& points, const CostCurve& cost) {
-  IsoFlopCurve curve{.family = points.front().family, .budget = points.front().budget, .points = points};
-  std::sort(curve.points.begin(), curve.points.end(), [](const Point& x, const Point& y) { return x.n < y.n; });
-  const size_t sizes = distinct_sizes(points);
-  if (sizes < 3) {
-    curve.warnings.push_back(fmt::format("{} sizes only; a parabola needs 3, and 5 to be worth trusting", sizes));
-    return curve;
-  }
-  curve.fitted = true;
-  curve.parabola = fit_parabola(points);
-  curve.opens_upwards = curve.parabola.c2 > 0;
-  if (!curve.opens_upwards) {
-    curve.warnings.emplace_back("opens downwards: no minimum; add sizes on both sides of the lowest loss");
-    return curve;
-  }
-  curve.n = curve.parabola.vertex();
-  curve.d = cost.tokens(curve.n, curve.budget);
-  curve.loss = curve.parabola.at(curve.n);
-  const double reach = std::sqrt(kPlateau * curve.loss / curve.parabola.c2);  // in ln N
-  curve.plateau = {curve.n * std::exp(-reach), curve.n * std::exp(reach)};
-  const auto [low, high] = span_of(points);
-  curve.interior = low < curve.n && curve.n < high;
-  std::set<double> below, above;
-  for (const Point& point : points) (point.n < curve.n ? below : above).insert(point.n);
-  curve.sizes_below = static_cast<int>(below.size());
-  curve.sizes_above = static_cast<int>(above.size());
-  if (!curve.interior)
-    curve.warnings.push_back(fmt::format("the minimum lies outside the sizes trained: add {} models",
-                                         curve.n <= low ? "smaller" : "larger"));
-  else if (curve.sizes_below < 2 || curve.sizes_above < 2)
-    curve.warnings.push_back(fmt::format("{} size(s) below and {} above the minimum: the side with one is weakly held",
-                                         curve.sizes_below, curve.sizes_above));
-  return curve;
-}
 
 // Pooled over the family's budgets: each parabola spends three degrees of freedom.
 void estimate_noise(FamilyIsoFlop& family) {
@@ -92,9 +48,16 @@ PowerLaw power_law(const std::vector<double>& budgets, const std::vector<double>
 void fit_power_laws(FamilyIsoFlop& family) {
   std::vector<double> budgets, n, d;
   for (const IsoFlopCurve& curve : family.curves)
-    if (curve.interior) budgets.push_back(curve.budget), n.push_back(curve.n), d.push_back(curve.d);
+    if (curve.interior && std::isfinite(curve.d))
+      budgets.push_back(curve.budget), n.push_back(curve.n), d.push_back(curve.d);
   family.size_law = power_law(budgets, n);
   family.token_law = power_law(budgets, d);
+  const double sum = family.size_law.exponent + family.token_law.exponent;
+  if (std::abs(sum - 1) > kSumTolerance)
+    family.warnings.push_back(fmt::format(
+        "a + b = {:.3f}, not 1: the minima along N and along D do not belong to one allocation, or C is not "
+        "proportional to N D; trust neither exponent further than that gap, and compare with analyze fit",
+        sum));
   if (!family.size_law.known)
     family.warnings.push_back(
         fmt::format("{} budget(s) with an interior minimum: a power law needs two", budgets.size()));
@@ -107,35 +70,56 @@ struct Replicates {
 };
 
 double open_or_closed(double vertex, const std::vector<Point>& points) {
-  const auto [low, high] = span_of(points);
+  const auto [low, high] = sizes_spanned(points);
   if (vertex > high * kOpenEnd) return kInfinity;
   return vertex < low / kOpenEnd ? 0 : vertex;
 }
 
-void redraw(const FamilyIsoFlop& family, const CostCurve& cost, std::mt19937_64& random, Replicates& out) {
+void redraw(const FamilyIsoFlop& family, IsoFlopMethod method, std::mt19937_64& random, Replicates& out) {
   const int freedom = family.degrees_of_freedom;
   const double spread = family.noise * std::sqrt(freedom / std::chi_squared_distribution<double>(freedom)(random));
   std::normal_distribution<double> noise(0, spread);
   std::vector<double> budgets, n, d;
   for (size_t i = 0; i < family.curves.size(); ++i) {
     const IsoFlopCurve& curve = family.curves[i];
-    if (!curve.opens_upwards) continue;
+    if (!curve.fitted || !curve.opens_upwards) continue;
     std::vector<Point> points = curve.points;
-    for (Point& point : points) point.loss = curve.parabola.at(point.n) + noise(random);
-    const Parabola parabola = fit_parabola(points);
-    const double vertex = open_or_closed(parabola.vertex(), points);
-    const bool closed = vertex > 0 && std::isfinite(vertex);
-    out.n[i].push_back(vertex);
-    out.d[i].push_back(closed ? cost.tokens(vertex, curve.budget) : vertex > 0 ? 0 : kInfinity);
-    const auto [low, high] = span_of(points);
-    out.loss[i].push_back(parabola.at(closed ? vertex : vertex > 0 ? high : low));
-    if (curve.interior && closed) budgets.push_back(curve.budget), n.push_back(vertex), d.push_back(out.d[i].back());
+    const bool about_parabola = method == IsoFlopMethod::parabola;
+    for (Point& point : points) point.loss = (about_parabola ? curve.parabola.at(point.n) : point.loss) + noise(random);
+    const Optimum best = optimum(points, method);
+    out.n[i].push_back(open_or_closed(best.n, points));
+    const bool closed = out.n[i].back() > 0 && std::isfinite(out.n[i].back());
+    out.d[i].push_back(closed ? best.d : out.n[i].back() > 0 ? 0 : kInfinity);
+    out.loss[i].push_back(best.loss);
+    if (curve.interior && closed && best.d > 0 && std::isfinite(best.d))
+      budgets.push_back(curve.budget), n.push_back(best.n), d.push_back(best.d);
   }
   out.size_exponent.push_back(power_law(budgets, n).exponent);
   out.token_exponent.push_back(power_law(budgets, d).exponent);
 }
 
-void add_intervals(FamilyIsoFlop& family, size_t index, const CostCurve& cost, const BootstrapOptions& options) {
+// 1 / variance of the logarithm; 0 where a redraw leaves the optimum open.
+double weight_of(const std::vector<double>& replicates) {
+  double sum = 0, squares = 0;
+  for (const double value : replicates) sum += std::log(value);
+  const double mean = sum / static_cast<double>(replicates.size());
+  for (const double value : replicates) squares += (std::log(value) - mean) * (std::log(value) - mean);
+  const double weight = static_cast<double>(replicates.size()) / squares;
+  return std::isfinite(weight) ? weight : 0;
+}
+
+void add_weighted(PowerLaw& law, const FamilyIsoFlop& family, const std::vector<std::vector<double>>& replicates,
+                  double IsoFlopCurve::*value) {
+  std::vector<double> x, y, weights;
+  for (size_t i = 0; i < family.curves.size(); ++i) {
+    const IsoFlopCurve& curve = family.curves[i];
+    const double weight = curve.interior && std::isfinite(curve.d) ? weight_of(replicates[i]) : 0;
+    if (weight > 0) x.push_back(std::log(curve.budget)), y.push_back(std::log(curve.*value)), weights.push_back(weight);
+  }
+  if (x.size() >= 2) law.weighted_exponent = fit_line(x, y, weights).slope;
+}
+
+void add_intervals(FamilyIsoFlop& family, size_t index, IsoFlopMethod method, const BootstrapOptions& options) {
   if (family.degrees_of_freedom == 0) {
     family.warnings.emplace_back(
         "no budget has more than three points, so that nothing is left to estimate noise from: no intervals");
@@ -149,7 +133,13 @@ void add_intervals(FamilyIsoFlop& family, size_t index, const CostCurve& cost, c
                         .token_exponent = {}};
   std::seed_seq seeds{options.seed & 0xffffffff, options.seed >> 32, uint64_t{index}};
   std::mt19937_64 random(seeds);
-  for (int i = 0; i < options.resamples; ++i) redraw(family, cost, random, replicates);
+  size_t points = 1;
+  for (const IsoFlopCurve& curve : family.curves) points += curve.points.size();
+  const int resamples =
+      static_cast<int>(std::min(static_cast<size_t>(options.resamples), kMostRedrawn / points + kFewest));
+  for (int i = 0; i < resamples; ++i) redraw(family, method, random, replicates);
+  add_weighted(family.size_law, family, replicates.n, &IsoFlopCurve::n);
+  add_weighted(family.token_law, family, replicates.d, &IsoFlopCurve::d);
   for (size_t i = 0; i < curves; ++i) {
     IsoFlopCurve& curve = family.curves[i];
     curve.n_interval = percentile_interval(std::move(replicates.n[i]), options.confidence);
@@ -159,6 +149,7 @@ void add_intervals(FamilyIsoFlop& family, size_t index, const CostCurve& cost, c
   }
   const auto set_intervals = [&](PowerLaw& law, const std::vector<double>& exponents) {
     law.exponent_interval = percentile_interval(exponents, options.confidence);
+    law.exponent_ci80 = percentile_interval(exponents, 0.80);
     law.exponent_ci95 = percentile_interval(exponents, 0.95);
   };
   set_intervals(family.size_law, replicates.size_exponent);
@@ -167,41 +158,23 @@ void add_intervals(FamilyIsoFlop& family, size_t index, const CostCurve& cost, c
 
 }  // namespace
 
-double Parabola::at(double n) const {
-  const double x = std::log(n) - center;
-  return c0 + x * (c1 + x * c2);
-}
-
-double Parabola::vertex() const {
-  if (c2 > 0) return std::exp(center - c1 / (2 * c2));
-  return c1 < 0 ? kInfinity : 0;
-}
-
 double PowerLaw::at(double flops) const { return std::exp(log_factor + exponent * std::log(flops)); }
 
-Parabola fit_parabola(const std::vector<Point>& points) {
-  Parabola parabola;
-  for (const Point& point : points) parabola.center += std::log(point.n) / static_cast<double>(points.size());
-  std::vector<double> x, y;
-  for (const Point& point : points) x.push_back(std::log(point.n) - parabola.center), y.push_back(point.loss);
-  const Quadratic fit = fit_quadratic(x, y);
-  parabola.c0 = fit.c0, parabola.c1 = fit.c1, parabola.c2 = fit.c2;
-  return parabola;
-}
+const char* name_of(IsoFlopMethod method) { return method == IsoFlopMethod::parabola ? "parabola" : "akima"; }
 
-std::vector<FamilyIsoFlop> fit_isoflop(const PointSet& set, const BootstrapOptions& options) {
+std::vector<FamilyIsoFlop> fit_isoflop(const PointSet& set, const IsoFlopOptions& options) {
   std::vector<FamilyIsoFlop> families;
-  for (const std::string& name : set.families()) {
-    const std::vector<Point> all = set.of(name);
+  for (auto& [name, all] : set.by_family()) {
     const CostCurve cost(all);
     FamilyIsoFlop family{.family = name};
-    for (const double budget : set.budgets())
-      if (const std::vector<Point> points = set.of(name, budget); !points.empty())
-        family.curves.push_back(fit_curve(points, cost));
+    std::map<double, std::vector<Point>> curves;
+    for (const Point& point : all)
+      if (point.budget > 0) curves[point.budget].push_back(point);
+    for (auto& [budget, points] : curves) family.curves.push_back(fit_curve(std::move(points), cost, options.method));
     if (family.curves.empty()) family.warnings.emplace_back("no point names a FLOP budget");
     estimate_noise(family);
     fit_power_laws(family);
-    add_intervals(family, families.size(), cost, options);
+    add_intervals(family, families.size(), options.method, options.bootstrap);
     families.push_back(std::move(family));
   }
   mark_misfits(families);

@@ -8,6 +8,11 @@
 
 namespace hyscale::analysis {
 
+/// How the minimum of one budget is found: ordinary least squares of a parabola in ln N, or Akima's interpolation of
+/// ln loss over ln N, which runs through the points. D* is found in the same way along ln D.
+enum class IsoFlopMethod { parabola, akima };
+const char* name_of(IsoFlopMethod method);  // "akima"
+
 /// loss = c0 + c1 x + c2 x^2 with x = ln N - center.
 struct Parabola {
   double c0 = 0, c1 = 0, c2 = 0;
@@ -26,7 +31,8 @@ struct IsoFlopCurve {
   std::vector<Point> points = {};
   bool fitted = false;  // false: fewer than three sizes
   Parabola parabola = {};
-  double n = kMissing, d = kMissing, loss = kMissing;             // at the minimum; missing when the parabola has none
+  double n = kMissing, d = kMissing, loss = kMissing;  // at the minima along N and D; missing without one
+  double d_by_cost = kMissing;                         // what the budget buys at `n` by the points' own C / D
   Interval n_interval = {}, d_interval = {}, loss_interval = {};  // infinite ends: the data do not close that side
   Interval plateau = {};                     // N whose loss on the parabola is within kPlateau of the minimum
   std::vector<double> loss_replicates = {};  // what the redrawn losses make of `loss`, in the order of the redraws
@@ -40,7 +46,8 @@ struct IsoFlopCurve {
 struct PowerLaw {
   bool known = false;  // two interior minima at least
   double exponent = kMissing, log_factor = kMissing;
-  Interval exponent_interval = {}, exponent_ci95 = {};  // at the confidence asked for; at 95 %
+  Interval exponent_interval = {}, exponent_ci80 = {}, exponent_ci95 = {};  // at the confidence asked for, and at these
+  double weighted_exponent = kMissing;  // each budget weighted by 1 / variance of its optimum's logarithm
   size_t budgets = 0;
   double at(double flops) const;
 };
@@ -55,14 +62,17 @@ struct FamilyIsoFlop {
   std::vector<std::string> warnings = {};
 };
 
-/// Fits every family and budget. The parabola is least squares in ln N, robust (Huber weights) from five points on:
-/// with fewer, nothing tells an outlier from curvature. Intervals redraw the losses about the fitted parabolas with the
-/// family's pooled noise, itself redrawn according to its degrees of freedom; without any freedom there is no interval.
-/// The redraws of different families are independent.
-/// D at the optimum follows the points' own FLOPs per token.
-std::vector<FamilyIsoFlop> fit_isoflop(const PointSet& set, const BootstrapOptions& options);
+struct IsoFlopOptions {
+  BootstrapOptions bootstrap = {};
+  IsoFlopMethod method = IsoFlopMethod::parabola;
+};
 
-/// The parabola alone. Needs three distinct sizes.
-Parabola fit_parabola(const std::vector<Point>& points);
+/// Fits every family and budget. Intervals redraw the losses about what was fitted (the parabolas; the points
+/// themselves with Akima) with the family's pooled scatter about its parabolas, itself redrawn according to its degrees
+/// of freedom; without any freedom there is no interval. The redraws of different families are independent.
+std::vector<FamilyIsoFlop> fit_isoflop(const PointSet& set, const IsoFlopOptions& options);
+
+/// The parabola alone, along ln N or another axis. Needs three distinct values.
+Parabola fit_parabola(const std::vector<Point>& points, double Point::*axis = &Point::n);
 
 }  // namespace hyscale::analysis

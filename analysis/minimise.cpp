@@ -5,31 +5,37 @@
 #include <ceres/gradient_problem.h>
 #include <ceres/gradient_problem_solver.h>
 #include <cmath>
+#include <glog/logging.h>
 #include <limits>
 
 namespace hyscale::analysis {
 namespace {
 
-using Matrix = Eigen::Matrix<double, 5, 5>;
-using Vector = Eigen::Matrix<double, 5, 1>;
+using Vector = Eigen::VectorXd;
+using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 class CeresForm : public ceres::FirstOrderFunction {
  public:
-  explicit CeresForm(const ChinchillaObjective& objective) : objective_(objective) {}
-  int NumParameters() const override { return 5; }
+  explicit CeresForm(const Objective& objective) : objective_(objective), theta_(objective.size()) {}
+  int NumParameters() const override { return static_cast<int>(theta_.size()); }
   bool Evaluate(const double* parameters, double* cost, double* gradient) const override {
-    Theta theta{}, slope{};
-    std::copy_n(parameters, 5, theta.begin());
-    *cost = objective_.value_and_gradient(theta, slope);
-    if (gradient != nullptr) std::copy_n(slope.begin(), 5, gradient);
+    std::copy_n(parameters, theta_.size(), theta_.begin());
+    if (gradient == nullptr) {
+      *cost = objective_.value(theta_);
+    } else {
+      *cost = objective_.value_and_gradient(theta_, slope_);
+      std::copy(slope_.begin(), slope_.end(), gradient);
+    }
     return std::isfinite(*cost);
   }
 
  private:
-  const ChinchillaObjective& objective_;
+  const Objective& objective_;
+  mutable Theta theta_, slope_;
 };
 
-Theta bfgs(const ChinchillaObjective& objective, const Theta& start) {
+Theta bfgs(const Objective& objective, const Theta& start) {
+  FLAGS_minloglevel = google::GLOG_ERROR;  // a line search that finds a flat stretch is no news to a person
   ceres::GradientProblemSolver::Options options;
   options.line_search_direction_type = ceres::BFGS;
   options.max_num_iterations = 300;
@@ -44,54 +50,52 @@ Theta bfgs(const ChinchillaObjective& objective, const Theta& start) {
   return theta;
 }
 
-Matrix hessian_of(const ChinchillaObjective& objective, const Theta& theta) {
-  std::array<Theta, 5> rows{};
-  objective.hessian(theta, rows);
-  Matrix matrix;
-  for (int i = 0; i < 5; ++i)
-    for (int j = 0; j < 5; ++j) matrix(i, j) = rows[static_cast<size_t>(i)][static_cast<size_t>(j)];
-  return matrix;
-}
+struct Place {
+  Theta theta, gradient;
+  std::vector<double> hessian;
+  double value = 0;
+  Place(const Objective& objective, Theta at) : theta(std::move(at)) {
+    value = objective.all(theta, gradient, hessian);
+  }
+};
 
 }  // namespace
 
-Minimum polish(const ChinchillaObjective& objective, const Theta& start) {
-  constexpr int kNewtonSteps = 60;
+Minimum polish(const Objective& objective, const Theta& start) {
+  constexpr int kNewtonSteps = 200;
   constexpr double kNoGain = 1e-16;  // of the value: below its rounding
-  Minimum best{.theta = start};
-  Theta gradient{};
-  best.value = objective.value_and_gradient(best.theta, gradient);
-  Matrix curvature = hessian_of(objective, best.theta);
+  const auto size = static_cast<Eigen::Index>(objective.size());
+  Place best(objective, start);
   double damping = 1e-6;  // relative to the diagonal
   for (int step = 0; step < kNewtonSteps && damping < 1e8; ++step) {
-    Matrix matrix = curvature;
+    RowMatrix matrix = Eigen::Map<const RowMatrix>(best.hessian.data(), size, size);
     const double scale = std::max(matrix.diagonal().cwiseAbs().maxCoeff(), 1e-12);
-    for (int i = 0; i < 5; ++i) matrix(i, i) += damping * std::max(std::abs(matrix(i, i)), 1e-9 * scale);
-    const Eigen::Map<const Vector> downhill(gradient.data());
+    for (Eigen::Index i = 0; i < size; ++i) matrix(i, i) += damping * std::max(std::abs(matrix(i, i)), 1e-9 * scale);
+    const Eigen::Map<const Vector> downhill(best.gradient.data(), size);
     const Vector move = matrix.ldlt().solve(-downhill);
-    if (std::abs(downhill.dot(move)) <= kNoGain * best.value) break;
-    Theta trial = best.theta, slope{};
-    for (size_t i = 0; i < 5; ++i) trial[i] += move(static_cast<int>(i));
-    const double value = objective.value_and_gradient(trial, slope);
-    if (value < best.value) {
-      best.theta = trial, best.value = value, gradient = slope;
-      curvature = hessian_of(objective, best.theta);
+    if (!move.allFinite() || std::abs(downhill.dot(move)) <= kNoGain * best.value) break;
+    Theta trial = best.theta;
+    for (size_t i = 0; i < trial.size(); ++i) trial[i] += move(static_cast<Eigen::Index>(i));
+    if (objective.value(trial) < best.value) {
+      best = Place(objective, std::move(trial));
       damping = std::max(damping / 10, 1e-14);
     } else {
       damping *= 10;
     }
   }
-  for (const double component : gradient) best.gradient_norm = std::max(best.gradient_norm, std::abs(component));
-  return best;
+  Minimum minimum{.theta = best.theta, .value = best.value};
+  for (const double part : best.gradient) minimum.gradient_norm = std::max(minimum.gradient_norm, std::abs(part));
+  return minimum;
 }
 
-Minimum minimise(const ChinchillaObjective& objective, const Theta& start) {
-  return polish(objective, bfgs(objective, start));
-}
+Minimum minimise(const Objective& objective, const Theta& start) { return polish(objective, bfgs(objective, start)); }
 
-double condition_number(const ChinchillaObjective& objective, const Theta& theta) {
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(hessian_of(objective, theta), Eigen::EigenvaluesOnly);
-  const double least = solver.eigenvalues()(0), most = solver.eigenvalues()(4);
+double condition_number(const Objective& objective, const Theta& theta) {
+  const Place at(objective, theta);
+  const auto size = static_cast<Eigen::Index>(objective.size());
+  const Eigen::SelfAdjointEigenSolver<RowMatrix> solver(Eigen::Map<const RowMatrix>(at.hessian.data(), size, size),
+                                                        Eigen::EigenvaluesOnly);
+  const double least = solver.eigenvalues()(0), most = solver.eigenvalues()(size - 1);
   return least > 0 ? most / least : std::numeric_limits<double>::infinity();
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "analysis/chinchilla.h"
+#include "analysis/objective.h"
 
 namespace hyscale::analysis {
 
@@ -10,14 +10,14 @@ struct Minimum {
   double gradient_norm = 0;  // largest component
 };
 
-/// BFGS (Ceres) from one start, then damped Newton steps with the analytic Hessian until none lowers the value: the
-/// Huber loss is piecewise quadratic near its minimum, so that the last steps are exact.
-Minimum minimise(const ChinchillaObjective& objective, const Theta& start);
+/// BFGS (Ceres) from one start, then `polish`.
+Minimum minimise(const Objective& objective, const Theta& start);
 
-/// The Newton steps alone: enough from a start near the minimum.
-Minimum polish(const ChinchillaObjective& objective, const Theta& start);
+/// Damped Newton steps with the analytic Hessian until none lowers the value: the Huber loss is piecewise quadratic
+/// near its minimum, so that the last steps are exact. Enough alone from a start near the minimum.
+Minimum polish(const Objective& objective, const Theta& start);
 
 /// Ratio of the largest to the smallest eigenvalue of the Hessian; infinite when it is not positive definite.
-double condition_number(const ChinchillaObjective& objective, const Theta& theta);
+double condition_number(const Objective& objective, const Theta& theta);
 
 }  // namespace hyscale::analysis

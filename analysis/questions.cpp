@@ -44,6 +44,17 @@ Interval interval_of_difference(const IsoFlopCurve& first, const IsoFlopCurve& s
   return percentile_interval(std::move(differences), confidence);
 }
 
+// An interval narrows with the root of the runs behind it. 0 when the gain is so near the threshold that a thousandfold
+// would not part them, or there is no interval.
+int runs_to_decide(const Answer& answer, size_t runs) {
+  const double apart = std::abs(answer.difference - answer.question.difference);
+  const double reach = answer.difference > answer.question.difference ? answer.difference - answer.interval.low
+                                                                      : answer.interval.high - answer.difference;
+  const double times = reach / apart * (reach / apart);
+  if (!std::isfinite(times) || times > 1000) return 0;
+  return std::max(1, static_cast<int>(std::ceil(static_cast<double>(runs) * (times - 1))));
+}
+
 void judge(Answer& answer, const IsoFlopCurve& first, const IsoFlopCurve& second, double scale) {
   const studies::Question& asked = answer.question;
   answer.difference = scale * (second.loss - first.loss);
@@ -57,6 +68,14 @@ void judge(Answer& answer, const IsoFlopCurve& first, const IsoFlopCurve& second
       100 * asked.confidence, interval_text(answer.interval, Quantity::loss), asked.difference);
   if (const std::string pairs = pairs_text(answer.pairs); !pairs.empty())
     answer.sentence += fmt::format("; {} is {}", asked.compare[0], pairs);
+  if (answer.outcome == Answer::Outcome::not_decided) {
+    answer.more_runs = runs_to_decide(answer, first.points.size());
+    answer.sentence +=
+        answer.more_runs > 0
+            ? fmt::format("; about {} more runs of each family at this budget, or seeds of these, would decide it",
+                          answer.more_runs)
+            : "; more runs alone would not decide it: the gain lies where the line was drawn";
+  }
   answer.sentence += ".";
 }
 
@@ -108,7 +127,7 @@ std::vector<Answer> answer_questions(const std::vector<studies::Question>& quest
 }
 
 std::string outcome_text(Answer::Outcome outcome) {
-  return outcome == Answer::Outcome::yes ? "yes" : outcome == Answer::Outcome::no ? "no" : "not decided";
+  return outcome == Answer::Outcome::yes ? "met" : outcome == Answer::Outcome::no ? "not met" : "undecided";
 }
 
 }  // namespace hyscale::analysis

@@ -26,7 +26,8 @@ struct Answer {
   double difference = kMissing;  // of the metric at the optima: by how much compare[0] is lower
   Interval interval = {};        // at the question's confidence
   Pairs pairs = {};              // in nats
-  std::string sentence = {};     // with the numbers, or why there are none
+  int more_runs = 0;  // of a question that is not decided: about so many more of each family decide it; 0: unknown
+  std::string sentence = {};  // with the numbers, or why there are none
 };
 
 /// Compares the families' optima at the question's budget, which must be one of the study's (within 0.5 %). Yes: the
@@ -35,7 +36,7 @@ struct Answer {
 std::vector<Answer> answer_questions(const std::vector<studies::Question>& questions,
                                      const std::vector<FamilyIsoFlop>& families, double bits_per_nat);
 
-/// "yes", "no", "not decided".
+/// "met", "not met", "undecided".
 std::string outcome_text(Answer::Outcome outcome);
 
 }  // namespace hyscale::analysis

@@ -15,16 +15,17 @@
 namespace hyscale::analysis {
 
 using Field = std::pair<const char*, double Point::*>;
-static constexpr std::array<Field, 6> kFields = {{{"n", &Point::n},
-                                                  {"d", &Point::d},
-                                                  {"c", &Point::c},
-                                                  {"budget", &Point::budget},
-                                                  {"loss", &Point::loss},
-                                                  {"se", &Point::standard_error}}};
+static constexpr std::array<Field, 6> kComparable = {{{"n", &Point::n},
+                                                      {"d", &Point::d},
+                                                      {"c", &Point::c},
+                                                      {"budget", &Point::budget},
+                                                      {"loss", &Point::loss},
+                                                      {"se", &Point::standard_error}}};
 
 class ConditionParser {
  public:
-  ConditionParser(const std::string& text, const ColumnMap& columns) : text_(text), columns_(columns) {}
+  ConditionParser(const std::string& text, const ColumnMap& columns, const char* option)
+      : text_(text), columns_(columns), option_(option) {}
 
   std::vector<Condition::Comparison> parse() {
     std::vector<Condition::Comparison> found;
@@ -51,12 +52,12 @@ class ConditionParser {
   }
 
   double Point::*value_named(const std::string& name) const {
-    for (const auto& [field, member] : kFields)
+    for (const auto& [field, member] : kComparable)
       if (name == field) return member;
-    for (const auto& [field, member] : kFields)  // what the CSV calls it
+    for (const auto& [field, member] : kComparable)  // what the CSV calls it
       if (const auto column = columns_.find(field); column != columns_.end() && column->second == name) return member;
     std::vector<std::string> names;
-    for (const auto& [field, member] : kFields) names.emplace_back(field);
+    for (const auto& [field, member] : kComparable) names.emplace_back(field);
     wrong(at_ - name.size(), fmt::format("there is no column '{}'; choose among {}", name, fmt::join(names, ", ")));
   }
 
@@ -99,17 +100,18 @@ class ConditionParser {
   }
 
   [[noreturn]] void wrong(size_t place, const std::string& why) const {
-    throw ConfigError({.what = fmt::format("--where: {}\n    {}\n    {}^", why, text_, std::string(place, ' ')),
-                       .remedy = "write it like this: --where 'n >= 1e6 and loss < 4'"});
+    throw ConfigError({.what = fmt::format("{}: {}\n    {}\n    {}^", option_, why, text_, std::string(place, ' ')),
+                       .remedy = fmt::format("write it like this: {} 'n >= 1e6 and loss < 4'", option_)});
   }
 
   const std::string& text_;
   const ColumnMap& columns_;
+  const char* option_;
   size_t at_ = 0;
 };
 
-Condition::Condition(const std::string& text, const ColumnMap& columns)
-    : comparisons_(ConditionParser(text, columns).parse()) {}
+Condition::Condition(const std::string& text, const ColumnMap& columns, const char* option)
+    : comparisons_(ConditionParser(text, columns, option).parse()) {}
 
 bool Condition::holds(const Point& point) const {
   return std::all_of(comparisons_.begin(), comparisons_.end(), [&](const Comparison& c) {

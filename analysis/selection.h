@@ -13,7 +13,7 @@ namespace hyscale::analysis {
 class Condition {
  public:
   /// Throws ConfigError with a caret under the first thing that is wrong.
-  Condition(const std::string& text, const ColumnMap& columns);
+  Condition(const std::string& text, const ColumnMap& columns, const char* option = "--where");
   bool holds(const Point& point) const;
 
  private:

@@ -115,7 +115,32 @@ Point point_of(const RunSummary& run) {
           .loss = run.loss,
           .standard_error = run.standard_error,
           .run = run.run,
-          .cluster = run.cluster};
+          .cluster = run.cluster,
+          .seed = std::to_string(run.seed)};
+}
+
+// Cells whose best learning rate is the smallest or the largest tried.
+void warn_of_rates_at_the_edge(const std::vector<RunSummary>& runs, PointSet& set) {
+  using Cell = std::tuple<std::string, std::string, double, double, int64_t>;
+  std::map<Cell, std::map<double, double>> sweeps;  // loss by rate
+  for (const RunSummary& run : runs)
+    if (run.state == "done" && std::isfinite(run.loss) && std::isfinite(run.lr))
+      sweeps[{run.family, run.size, run.budget, run.asked, run.seed}][run.lr] = run.loss;
+  std::vector<std::string> edges;
+  for (const auto& [cell, losses] : sweeps) {
+    if (losses.size() < 2) continue;
+    const auto best = std::min_element(losses.begin(), losses.end(),
+                                       [](const auto& x, const auto& y) { return x.second < y.second; });
+    const bool low = best == losses.begin(), high = std::next(best) == losses.end();
+    if (low || high)
+      edges.push_back(fmt::format("{} {} at {:g}, the {} of {}", std::get<0>(cell), std::get<1>(cell), best->first,
+                                  low ? "smallest" : "largest", losses.size()));
+  }
+  if (!edges.empty())
+    set.warnings.push_back(
+        fmt::format("the best learning rate stands at the edge of its sweep: {}; sweep further that "
+                    "way, or these losses are too high",
+                    fmt::join(edges, "; ")));
 }
 
 PointSet points_of(const std::vector<RunSummary>& runs, const std::string& study, const Conventions& conventions) {
@@ -140,6 +165,7 @@ PointSet points_of(const std::vector<RunSummary>& runs, const std::string& study
         fmt::format("Several learning rates of one cell: the one with the lowest validation loss was kept ({}). Taking "
                     "the best of several favours the families that had more tries.",
                     fmt::join(families_tuned, ", ")));
+  warn_of_rates_at_the_edge(runs, set);
   return set;
 }
 

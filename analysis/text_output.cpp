@@ -13,6 +13,7 @@ using TextRows = std::vector<std::vector<std::string>>;
 
 std::string notices_text(const PointSet& set) {
   std::string text;
+  for (const std::string& warning : set.warnings) text += "warning: " + warning + "\n";
   for (const std::string& notice : set.notices) text += "note: " + notice + "\n";
   return text;
 }
@@ -27,6 +28,7 @@ std::string parameters_text(const FamilyFit& fit, double confidence) {
   TextRows rows = {{"  parameter", "value", "standard error", fmt::format("{:.0f}% interval", 100 * confidence)}};
   const LawNumbers values = fit.law.numbers();
   for (size_t i = 0; i < values.size(); ++i) {
+    if (!fit.form.uses(static_cast<LawNumber>(i))) continue;
     const char* const formula = i == kSizeExponent    ? " = beta/(alpha+beta)"
                                 : i == kTokenExponent ? " = alpha/(alpha+beta)"
                                                       : "";
@@ -99,13 +101,14 @@ std::string points_csv(const PointSet& set) {
 }
 
 std::string fits_text(const PointSet& set, const std::vector<FamilyFit>& fits, double confidence) {
-  std::string text = fmt::format("L(N, D) = E + A/N^alpha + B/D^beta, N: {}, C: {}\n", set.n_name, set.c_name);
+  std::string text =
+      fmt::format("{}, N: {}, C: {}\n", formula(fits.empty() ? Form{} : fits.front().form), set.n_name, set.c_name);
   for (const FamilyFit& fit : fits) {
     text += fmt::format("\n{}: {} points, {} clusters, {} sizes\n", fit.family, fit.points, fit.clusters, fit.sizes);
     if (!fit.usable) {
-      text += "  no usable fit:\n";
+      text += fit.fitted ? "  not to be relied on:\n" : "  no fit:\n";
       for (const std::string& reason : fit.reasons) text += "    " + reason + "\n";
-      continue;
+      if (!fit.fitted) continue;
     }
     text +=
         parameters_text(fit, confidence) + card_text(fit.card) + allocations_text(fit) + warnings_text(fit.warnings);

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "analysis/chinchilla_fit.h"
 #include "analysis/isoflop.h"
+#include "analysis/law_fit.h"
 #include "analysis/points.h"
 
 namespace hyscale::analysis {

@@ -56,6 +56,7 @@ if(HYSCALE_STUDY)
   pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
   find_package(SQLiteCpp REQUIRED)
   find_package(Ceres REQUIRED)
+  find_package(GSL REQUIRED)
 endif()
 
 if(HYSCALE_TESTS)

@@ -93,7 +93,7 @@ double bits_per_nat(const Dataset& data) {
 
 Analysis analyse(Dataset data, const FitOptions& options) {
   Analysis analysis{.data = std::move(data), .options = options};
-  analysis.isoflop = fit_isoflop(analysis.data.set, options.bootstrap);
+  analysis.isoflop = fit_isoflop(analysis.data.set, {.bootstrap = options.bootstrap});
   analysis.fits = fit_families(analysis.data.set, options);
   analysis.answers = answer_questions(analysis.data.questions, analysis.isoflop, bits_per_nat(analysis.data));
   return analysis;

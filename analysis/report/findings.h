@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "analysis/chinchilla_fit.h"
 #include "analysis/dataset.h"
 #include "analysis/isoflop.h"
+#include "analysis/law_fit.h"
 #include "analysis/questions.h"
 
 namespace hyscale::analysis {

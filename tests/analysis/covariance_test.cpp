@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "analysis/chinchilla_fit.h"
+#include "analysis/law_fit.h"
 #include "tests/analysis/synthetic.h"
 
 namespace hyscale::analysis {

@@ -54,10 +54,47 @@ TEST_F(Points, ComeFromNamedColumns) {
 }
 
 TEST_F(Points, SayEveryBadCellWithItsPlace) {
-  const std::string text = complaint("n,d,loss\n1e6,2e7,3.5\nmany,2e7,-1\n1e6,2e7\n1e6,nan,3.1\n");
-  EXPECT_THAT(text, AllOf(HasSubstr("points.csv:3:1: n = 'many'"), HasSubstr("points.csv:3:10: loss = '-1'"),
-                          HasSubstr("points.csv:4:1: this row has 2 cells, the header has 3"),
-                          HasSubstr("points.csv:5:5: d = 'nan'")));
+  const std::string text = complaint("n,d,loss\n1e6,2e7,3.5\nmany,2e7,1\n1e6,2e7\n1e6,2e7,3.1x\n");
+  EXPECT_THAT(text, AllOf(HasSubstr("points.csv:3:1: n = 'many'"), HasSubstr("points.csv:5:9: loss = '3.1x'"),
+                          HasSubstr("points.csv:4:1: this row has 2 cells, the header has 3")));
+}
+
+TEST_F(Points, LeaveOutRowsWithoutLogarithmsAndNameThem) {
+  const PointSet set =
+      read("n,d,Final Loss\n1e6,2e7,3.5\n1e6,nan,3\n2e6,2e7,-1\n0,2e7,1\n3e6,2e7,\n4e6,inf,3\n", "loss=Final Loss");
+  EXPECT_EQ(set.points.size(), 1u);
+  ASSERT_EQ(set.warnings.size(), 1u);
+  EXPECT_THAT(set.warnings[0],
+              AllOf(HasSubstr("points.csv:3:5: d = 'nan'"), HasSubstr("points.csv:4:9: Final Loss = '-1'"),
+                    HasSubstr("points.csv:5:1: n = '0'"), HasSubstr("points.csv:6:9: Final Loss = ''"),
+                    HasSubstr("points.csv:7:5: d = 'inf'")));
+  EXPECT_THAT(complaint("n,d,loss\n-1,2,3\n"), HasSubstr("no row can be used"));
+}
+
+TEST_F(Points, AcceptBlanksAndAPlusSignAroundNumbers) { EXPECT_EQ(read("n,d,loss\n 1e6 ,+2e7,3\n").points[0].d, 2e7); }
+
+TEST_F(Points, NameRowsThatRepeatAnother) {
+  const PointSet set = read("n,d,loss\n1e6,2e7,3.5\n1e6,2e7,3.6\n1e6,2e7,3.5\n");
+  EXPECT_EQ(set.points.size(), 3u);
+  EXPECT_THAT(set.warnings, testing::ElementsAre(HasSubstr("row 4 repeats row 2")));
+}
+
+TEST_F(Points, WarnOfMixedPhasesAndTokenizers) {
+  const PointSet set = read("n,d,loss,phase,tokenizer\n1,2,3,stable,bpe\n1,2,4,decayed,byte\n");
+  EXPECT_THAT(set.warnings, testing::ElementsAre(HasSubstr("1 of decayed, 1 of stable"), HasSubstr("bits per byte")));
+  EXPECT_TRUE(read("n,d,loss,phase,tokenizer\n1,2,3,stable,bpe\n1,2,4,stable,bpe\n").warnings.empty());
+}
+
+TEST_F(Points, SuggestColumnsThatSoundLikeWhatIsMissing) {
+  EXPECT_THAT(complaint("Model Size,Training FLOP,final_loss\n1,2,3\n"),
+              AllOf(HasSubstr("--columns n=\"Model Size\""), HasSubstr("--columns c=\"Training FLOP\""),
+                    HasSubstr("--columns loss=\"final_loss\"")));
+}
+
+TEST_F(Points, ReadCovariatesAndComplainOfMissingOnes) {
+  const std::string path = file("n,d,loss,depth\n1,2,3,12\n");
+  EXPECT_EQ(points_from_csv(path, {}, {"depth"}).points[0].covariates[0], 12);
+  EXPECT_THROW(points_from_csv(path, {}, {"dept"}), ConfigError);
 }
 
 TEST_F(Points, ProposeTheColumnThatWasMeant) {

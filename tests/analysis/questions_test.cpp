@@ -13,14 +13,14 @@ using testing::HasSubstr;
 // Families "good" and "bad", whose losses differ by 0.1 nats at every size, each with scatter of its own.
 std::vector<FamilyIsoFlop> two_families(double noise) {
   std::mt19937_64 random(1);
-  ChinchillaLaw law = planted_law();
+  ScalingLaw law = planted_law();
   PointSet set = planted_points(law, "good");
   law.e += 0.1;
   const PointSet other = planted_points(law, "bad");
   set.points.insert(set.points.end(), other.points.begin(), other.points.end());
   add_noise(set, noise, random);
   for (Point& point : set.points) point.size = std::to_string(point.n);
-  return fit_isoflop(set, {.resamples = 200});
+  return fit_isoflop(set, {.bootstrap = {.resamples = 200}});
 }
 
 studies::Question asking(double difference, double flops = 1e18) {
@@ -36,6 +36,14 @@ TEST(Questions, AreAnsweredYesNoOrNotAtAll) {
   EXPECT_EQ(answer(asking(0.15)).outcome, Outcome::no);
   EXPECT_EQ(answer(asking(0.1)).outcome, Outcome::not_decided);
   EXPECT_EQ(answer(asking(0.05), 0.1).outcome, Outcome::not_decided);
+}
+
+TEST(Questions, SayHowManyMoreRunsWouldDecideThem) {
+  const Answer undecided = answer(asking(0.05), 0.04);
+  ASSERT_EQ(undecided.outcome, Outcome::not_decided);
+  EXPECT_GT(undecided.more_runs, 0);
+  EXPECT_THAT(undecided.sentence, HasSubstr("more runs of each family"));
+  EXPECT_EQ(answer(asking(0.05)).more_runs, 0);
 }
 
 TEST(Questions, MeasureTheGainWithItsSign) {

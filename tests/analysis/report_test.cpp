@@ -58,9 +58,9 @@ TEST(Report, AnswersTheQuestionsOfTheSpec) {
   store.add_planted("hybrid", 1.7, 1e-3, 2);
   const Analysis analysis = analysis_of(store);
   EXPECT_THAT(analysis.data.problems, testing::IsEmpty());
-  EXPECT_THAT(report_page(analysis, "now"), HasSubstr("<dt>Is the hybrid better?</dt><dd><strong>yes</strong>"));
+  EXPECT_THAT(report_page(analysis, "now"), HasSubstr("<dt>Is the hybrid better?</dt><dd><strong>met</strong>"));
   const auto twin = nlohmann::json::parse(report_json(analysis, "now"));
-  EXPECT_EQ(twin["questions"][0]["answer"], "yes");
+  EXPECT_EQ(twin["questions"][0]["answer"], "met");
   EXPECT_NEAR(twin["questions"][0]["difference"].get<double>(), 0.3, 0.01);
 }
 

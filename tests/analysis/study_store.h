@@ -99,7 +99,7 @@ class StudyStore {
 
   /// Every family has its own floor; isoFLOP cells of the planted law.
   void add_planted(const std::string& family, double floor, double noise, uint64_t seed) {
-    ChinchillaLaw law = planted_law();
+    ScalingLaw law = planted_law();
     law.e = floor;
     std::mt19937_64 random(seed);
     std::normal_distribution<double> scatter(0, noise);

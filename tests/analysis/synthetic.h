@@ -5,15 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "analysis/chinchilla.h"
+#include "analysis/law.h"
 #include "analysis/points.h"
 
 namespace hyscale::analysis {
 
-inline ChinchillaLaw planted_law() { return {.e = 1.8, .a = 400, .b = 420, .alpha = 0.34, .beta = 0.29}; }
+inline ScalingLaw planted_law() { return {.e = 1.8, .a = 400, .b = 420, .alpha = 0.34, .beta = 0.29}; }
 
 /// isoFLOP cells of a planted law: every size at every budget, tokens from C = 6 N D.
-inline PointSet planted_points(const ChinchillaLaw& law = planted_law(), const std::string& family = "planted") {
+inline PointSet planted_points(const ScalingLaw& law = planted_law(), const std::string& family = "planted") {
   PointSet set{.source = "planted"};
   for (const double budget : {1e17, 1e18, 1e19, 1e20})
     for (const double ratio : {0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0}) {
