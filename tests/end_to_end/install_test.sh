@@ -24,6 +24,9 @@ if command -v readelf >/dev/null; then
     grep -q 'RUNPATH.*\[\$ORIGIN/\.\./lib' said || fail "$program does not look for libraries beside itself"
   done
 fi
+# also the copies of which this CPU may load none
+find "$root/lib" -name 'lib*.so*' -exec ldd {} + >said
+! grep -q 'not found' said || fail "an installed library does not find another one: $(grep 'not found' said)"
 
 make_text 300 text.jsonl
 expect 0 hybrid-worker data text.jsonl --tokenizer byte --validation-tokens 4K --out "$HYSCALE_STORE/corpora/tiny"
