@@ -111,6 +111,7 @@ void prepare(Attempt& a) {
   check_epochs(options, config, *a.data);
   a.identity = identify(std::move(config), a.data->manifest().identity);
   a.mesh = make_mesh(a.world.ranks().size(), choose_tp(options, a.world.ranks().size()), a.identity.config);
+  check_on_one_host(a.mesh, a.world.first_on_host());
   const ThreadPlan threads = set_threads(options.threads, a.world.local_ranks(), options.pin);
   a.plan = {.micro_batch = choose_micro_batch(a),
             .checkpoint_every = options.checkpoint_every,

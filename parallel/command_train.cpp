@@ -19,16 +19,16 @@ namespace {
 /// What the command line holds as text until it is read.
 struct Arguments {
   TrainOptions options;
-  std::string time_limit, deterministic = "yes", max_epochs = "4";
+  std::string time_limit, hang_limit = "10m", deterministic = "yes", max_epochs = "4";
   std::vector<std::string> checkpoint_tokens;
 };
 
 /// "90", "90s", "15m", "2h", "02:00:00", "15:00" (minutes and seconds).
-double parse_duration(const std::string& text) {
+double parse_duration(const std::string& option, const std::string& text) {
   double seconds = 0;
   size_t begin = 0;
   const auto fail = [&] {
-    return ConfigError({.what = fmt::format("--time-limit {} is no span of time", text),
+    return ConfigError({.what = fmt::format("{} {} is no span of time", option, text),
                         .remedy = "write seconds, 15m, 2h or HH:MM:SS"});
   };
   if (text.empty()) return 0;
@@ -65,7 +65,8 @@ double parse_epochs(const std::string& text) {
 
 TrainOptions resolve(Arguments arguments) {
   TrainOptions& options = arguments.options;
-  options.time_limit = parse_duration(arguments.time_limit);
+  options.time_limit = parse_duration("--time-limit", arguments.time_limit);
+  options.hang_limit = arguments.hang_limit == "none" ? 0 : parse_duration("--hang-limit", arguments.hang_limit);
   options.deterministic = arguments.deterministic == "yes";
   options.max_epochs = parse_epochs(arguments.max_epochs);
   for (const std::string& text : arguments.checkpoint_tokens)
@@ -105,6 +106,10 @@ void add_how(CLI::App& command, Arguments& a) {
 void add_when(CLI::App& command, Arguments& a) {
   TrainOptions& o = a.options;
   command.add_option("--time-limit", a.time_limit, "Checkpoint and exit 75 after this long: 900, 15m, 02:00:00");
+  command
+      .add_option("--hang-limit", a.hang_limit,
+                  "Under mpirun: end all ranks when one waits this long for another; none waits for ever")
+      ->capture_default_str();
   command.add_option("--checkpoint-every", o.checkpoint_every, "Steps between checkpoints (default: ten minutes)")
       ->check(CLI::PositiveNumber);
   command.add_option("--checkpoint-at", a.checkpoint_tokens, "Tokens after which a checkpoint is kept for ever")

@@ -1,8 +1,10 @@
 #include <CLI/CLI.hpp>
 
 #include "core/base/command_line.h"
+#include "core/base/error.h"
 #include "core/base/program.h"
 #include "parallel/commands.h"
+#include "parallel/mpi_collective.h"
 
 using hyscale::parallel::kProgram;
 
@@ -35,9 +37,13 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() != 0) hyscale::parallel::await_turn_to_fail();
     return app.exit(e) == 0 ? 0 : static_cast<int>(hyscale::ExitCode::bad_input);
   } catch (const hyscale::parallel::CommandEnded& e) {
     return static_cast<int>(e.code);
+  } catch (const hyscale::ConfigError&) {
+    hyscale::parallel::await_turn_to_fail();
+    throw;
   }
   return 0;
 }

@@ -34,4 +34,19 @@ Mesh make_mesh(int ranks, int tp, const spec::RunConfig& config) {
   return {.dp = dp, .tp = tp};
 }
 
+void check_on_one_host(const Mesh& mesh, const std::vector<int>& first_on_host) {
+  const auto tp = static_cast<size_t>(mesh.tp);
+  for (size_t rank = 0; rank < first_on_host.size(); ++rank) {
+    const size_t first = rank / tp * tp;
+    if (first_on_host[rank] == first_on_host[first]) continue;
+    throw ConfigError(
+        {.what = fmt::format("--tp {}: ranks {} to {} share a model, but rank {} is on another host than rank {}", tp,
+                             first, first + tp - 1, rank, first),
+         .why = "they exchange activations several times a layer: that has to stay inside a host",
+         .remedy = fmt::format("start a multiple of {} ranks on each host (mpirun --map-by ppr:{}:node), or use a "
+                               "smaller --tp",
+                               tp, tp)});
+  }
+}
+
 }  // namespace hyscale::parallel

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/spec/run_config.h"
 #include "core/tensor/collective.h"
@@ -24,6 +25,10 @@ struct Groups {
 /// Throws ConfigError when the ranks are no multiple of `tp`, the batch does not split over dp, or the model not over
 /// tp: with all that is wrong.
 Mesh make_mesh(int ranks, int tp, const spec::RunConfig& config);
+
+/// Throws ConfigError when ranks that share a model are on different hosts. `first_on_host`: for each rank the lowest
+/// rank on its host.
+void check_on_one_host(const Mesh& mesh, const std::vector<int>& first_on_host);
 
 /// Sequences of one global batch.
 inline int64_t batch_sequences(const spec::RunConfig& config) {

@@ -2,17 +2,22 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <mpi.h>
+#include <thread>
 #include <vector>
 
 #include "core/base/error.h"
 
 namespace hyscale::parallel {
 namespace {
+
+constexpr std::chrono::seconds kFirstRanksTurn(3);  // a launcher that sees a rank fail ends the others within it
 
 int environment_number(const char* name) {
   const char* value = std::getenv(name);
@@ -23,16 +28,19 @@ int environment_number(const char* name) {
 class MpiCollective final : public Collective {
  public:
   /// Of all ranks, or of those with the same `colour`, in their order in the world. Lives until MPI ends.
-  MpiCollective() : MpiCollective(MPI_COMM_WORLD) {}
-  explicit MpiCollective(int colour) : MpiCollective(part_of_world(colour)) {}
+  explicit MpiCollective(Watchdog& dog) : MpiCollective(MPI_COMM_WORLD, dog) {}
+  MpiCollective(int colour, Watchdog& dog) : MpiCollective(part_of_world(colour), dog) {}
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  void barrier() override { check(MPI_Barrier(ranks_), "barrier"); }
+  void barrier() override {
+    call("barrier", [&] { return MPI_Barrier(ranks_); });
+  }
   void broadcast(std::span<std::byte> bytes, int root) override {
     constexpr size_t kPiece = size_t{1} << 30;  // MPI counts are ints
     for (size_t at = 0; at < bytes.size(); at += kPiece) {
       const auto piece = bytes.subspan(at, std::min(kPiece, bytes.size() - at));
-      check(MPI_Bcast(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, root, ranks_), "broadcast");
+      call("broadcast",
+           [&] { return MPI_Bcast(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, root, ranks_); });
     }
   }
   void all_reduce_sum(std::span<float> values) override {
@@ -46,7 +54,7 @@ class MpiCollective final : public Collective {
   void all_reduce_sum(std::span<double> values) override {
     std::vector<double> all(values.size() * static_cast<size_t>(size_));
     const int n = count(values.size());
-    check(MPI_Allgather(values.data(), n, MPI_DOUBLE, all.data(), n, MPI_DOUBLE, ranks_), "all-reduce");
+    call("all-reduce", [&] { return MPI_Allgather(values.data(), n, MPI_DOUBLE, all.data(), n, MPI_DOUBLE, ranks_); });
     for (size_t i = 0; i < values.size(); ++i) {
       values[i] = all[i];
       for (size_t r = 1; r < static_cast<size_t>(size_); ++r) values[i] += all[r * values.size() + i];
@@ -59,24 +67,35 @@ class MpiCollective final : public Collective {
     const size_t shard = shard_of(values.size());
     received_.resize(values.size());
     const int n = count(shard);
-    check(MPI_Alltoall(values.data(), n, MPI_FLOAT, received_.data(), n, MPI_FLOAT, ranks_), "reduce-scatter");
+    call("reduce-scatter",
+         [&] { return MPI_Alltoall(values.data(), n, MPI_FLOAT, received_.data(), n, MPI_FLOAT, ranks_); });
     float* mine = values.data() + shard * static_cast<size_t>(rank_);
     std::copy_n(received_.data(), shard, mine);
     for (size_t r = 1; r < static_cast<size_t>(size_); ++r)
       for (size_t i = 0; i < shard; ++i) mine[i] += received_[r * shard + i];
   }
   void all_gather(std::span<float> values) override {
-    check(MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values.data(), count(shard_of(values.size())), MPI_FLOAT,
-                        ranks_),
-          "all-gather");
+    const int n = count(shard_of(values.size()));
+    call("all-gather",
+         [&] { return MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values.data(), n, MPI_FLOAT, ranks_); });
   }
 
  private:
-  explicit MpiCollective(MPI_Comm ranks) : ranks_(ranks) {
+  MpiCollective(MPI_Comm ranks, Watchdog& dog) : ranks_(ranks), dog_(dog) {
     MPI_Comm_set_errhandler(ranks_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(ranks_, &rank_);
     MPI_Comm_size(ranks_, &size_);
     MPI_Comm_rank(MPI_COMM_WORLD, &world_rank_);
+    name_ = name();
+  }
+  /// "all 4 ranks", "ranks 0, 2"
+  std::string name() const {
+    int world = 0;
+    MPI_Comm_size(MPI_COMM_WORLD, &world);
+    if (size_ == world) return fmt::format("all {} ranks", size_);
+    std::vector<int> members(static_cast<size_t>(size_));
+    MPI_Allgather(&world_rank_, 1, MPI_INT, members.data(), 1, MPI_INT, ranks_);
+    return fmt::format("ranks {}", fmt::join(members, ", "));
   }
   static MPI_Comm part_of_world(int colour) {
     MPI_Comm part{};
@@ -87,7 +106,8 @@ class MpiCollective final : public Collective {
   }
   template <class T>
   void maximum(std::span<T> values, MPI_Datatype type) {
-    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), count(values.size()), type, MPI_MAX, ranks_), "maximum");
+    call("all-reduce",
+         [&] { return MPI_Allreduce(MPI_IN_PLACE, values.data(), count(values.size()), type, MPI_MAX, ranks_); });
   }
   size_t shard_of(size_t all) const {
     if (all % static_cast<size_t>(size_) != 0)
@@ -98,7 +118,10 @@ class MpiCollective final : public Collective {
     if (values > INT_MAX) throw ShapeError(fmt::format("{} values are more than one MPI call can carry", values));
     return static_cast<int>(values);
   }
-  void check(int code, const char* operation) const {
+  template <class F>
+  void call(const char* operation, F&& mpi) const {
+    const Watchdog::Waiting waiting(dog_, operation, name_);
+    const int code = mpi();
     if (code == MPI_SUCCESS) return;
     std::array<char, MPI_MAX_ERROR_STRING> text{};
     int length = 0;
@@ -108,17 +131,24 @@ class MpiCollective final : public Collective {
   }
 
   MPI_Comm ranks_;
+  Watchdog& dog_;
   int rank_ = 0, size_ = 1, world_rank_ = 0;
+  std::string name_;
   std::vector<float> received_;
 };
 
-int ranks_on_this_host() {
+/// For each rank of the world the lowest rank on its host.
+std::vector<int> first_ranks_on_hosts() {
   MPI_Comm host{};
-  int ranks = 1;
+  int size = 1, first = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  MPI_Comm_rank(MPI_COMM_WORLD, &first);
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
-  MPI_Comm_size(host, &ranks);
+  MPI_Bcast(&first, 1, MPI_INT, 0, host);
   MPI_Comm_free(&host);
-  return ranks;
+  std::vector<int> hosts(static_cast<size_t>(size));
+  MPI_Allgather(&first, 1, MPI_INT, hosts.data(), 1, MPI_INT, MPI_COMM_WORLD);
+  return hosts;
 }
 
 std::string library_name() {
@@ -138,27 +168,54 @@ bool launched_by_mpi() {
   return process_manager && (std::getenv("SLURM_NTASKS") == nullptr || environment_number("SLURM_NTASKS") > 1);
 }
 
-World::World() : mpi_(launched_by_mpi()) {
+static int launcher_rank() {
+  for (const char* rank : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"})
+    if (std::getenv(rank) != nullptr) return environment_number(rank);
+  return 0;
+}
+
+void await_turn_to_fail() {
+  int begun = 0;
+  MPI_Initialized(&begun);
+  if (begun == 0 && launched_by_mpi() && launcher_rank() > 0) std::this_thread::sleep_for(kFirstRanksTurn);
+}
+
+World::World(double hang_limit) : mpi_(launched_by_mpi()) {
   if (!mpi_) {
     ranks_ = std::make_unique<SelfCollective>();
     return;
   }
-  int provided = 0;
-  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
-  ranks_ = std::make_unique<MpiCollective>();
-  local_ranks_ = ranks_on_this_host();
+  dog_ = std::make_unique<Watchdog>(launcher_rank(), hang_limit);
+  {
+    const char* size = std::getenv("OMPI_COMM_WORLD_SIZE");
+    const std::string all = fmt::format("{} ranks", size != nullptr ? size : "all");
+    const Watchdog::Waiting waiting(*dog_, Watchdog::kStart, all);
+    int provided = 0;
+    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+    first_on_host_ = first_ranks_on_hosts();
+  }
+  ranks_ = std::make_unique<MpiCollective>(*dog_);
   library_ = library_name();
 }
 Groups World::groups(const Mesh& mesh) {
   const int world = ranks_->rank();
   if (mesh.tp == 1) return {*ranks_, *ranks_, alone_};
-  tensor_ = std::make_unique<MpiCollective>(world / mesh.tp);
+  tensor_ = std::make_unique<MpiCollective>(world / mesh.tp, *dog_);
   if (mesh.dp == 1) return {*ranks_, alone_, *tensor_};
-  data_ = std::make_unique<MpiCollective>(world % mesh.tp);
+  data_ = std::make_unique<MpiCollective>(world % mesh.tp, *dog_);
   return {*ranks_, *data_, *tensor_};
 }
+int World::local_ranks() const {
+  return static_cast<int>(std::ranges::count(first_on_host_, first_on_host_[static_cast<size_t>(ranks_->rank())]));
+}
+void World::on_hang(std::function<void(const std::string&)> last_deed) {
+  if (dog_) dog_->on_end(std::move(last_deed));
+}
 World::~World() {
-  if (mpi_) MPI_Finalize();
+  if (!mpi_) return;
+  const std::string all = "all ranks";
+  const Watchdog::Waiting waiting(*dog_, "the end", all);
+  MPI_Finalize();
 }
 void World::abort(int status) {
   if (mpi_) MPI_Abort(MPI_COMM_WORLD, status);

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/tensor/collective.h"
 #include "parallel/mesh.h"
+#include "parallel/watchdog.h"
 
 namespace hyscale::parallel {
 
@@ -12,7 +15,9 @@ namespace hyscale::parallel {
 /// must start fast.
 class World {
  public:
-  World();
+  /// Where the ranks do not all begin, or later one keeps the others waiting for longer than `hang_limit` seconds (0:
+  /// any time), a message says so and the process ends (Watchdog).
+  explicit World(double hang_limit = Watchdog::kUsualLimit);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -20,20 +25,28 @@ class World {
   Collective& ranks() { return *ranks_; }
   /// The groups of this rank under a mesh of all ranks; they live as long as the world. Call it once. Collective.
   Groups groups(const Mesh& mesh);
-  int local_ranks() const { return local_ranks_; }         // on this host
-  const std::string& library() const { return library_; }  // "Open MPI v4.1.4", "none"
+  int local_ranks() const;                                                  // on this host
+  const std::vector<int>& first_on_host() const { return first_on_host_; }  // of each rank: the lowest beside it
+  const std::string& library() const { return library_; }                   // "Open MPI v4.1.4", "none"
+  /// What is done with the message of a hang before the process ends; on another thread.
+  void on_hang(std::function<void(const std::string&)> last_deed);
   /// Ends every rank at once with this status; of a lone worker only this process.
   [[noreturn]] void abort(int status);
 
  private:
   bool mpi_ = false;
-  int local_ranks_ = 1;
+  std::vector<int> first_on_host_{0};
   std::string library_ = "none";
+  std::unique_ptr<Watchdog> dog_;  // outlives the collectives
   std::unique_ptr<Collective> ranks_, data_, tensor_;
   SelfCollective alone_;
 };
 
 /// True when the environment is that of a launcher with more than one rank.
 bool launched_by_mpi();
+
+/// Call it before reporting an error that every rank of a launch is likely to have met alone (a bad command line):
+/// ranks but the first wait for the launcher to end them when the first one has spoken.
+void await_turn_to_fail();
 
 }  // namespace hyscale::parallel

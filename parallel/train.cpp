@@ -62,25 +62,28 @@ std::unique_ptr<Recorder> make_recorder(Attempt& a) {
   return recorder;
 }
 
-/// The last status of an attempt that an error ended, in whatever part of its life and on whatever rank.
-void finish_with_error(const Attempt& a, Recorder* recorder, const std::exception& e) {
-  const ExitCode code = code_of(e);
-  const auto state = code == ExitCode::diverged ? storage::WorkerState::diverged : storage::WorkerState::failed;
-  if (recorder != nullptr) return recorder->finish(state, static_cast<int>(code), message_of(e));
-  const bool ours = a.leads() ? a.open.has_value() && !a.open->already_done : a.world.ranks().size() > 1;
-  if (!ours) return;
+void write_last_status(const Attempt& a, storage::WorkerState state, ExitCode code, const std::string& message) {
   try {
     const storage::RunDirectory run{a.options.out};
     storage::RunStatus status = storage::read_status(run).value_or(storage::RunStatus{});
     status.run_id = a.identity.run_id;
     status.state = state;
     status.exit_code = static_cast<int>(code);
-    status.message = message_of(e);
+    status.message = message;
     status.heartbeat = a.clock.unix_seconds();
     storage::write_status(run, status);
   } catch (const Error& second) {
     log::warn(second.problems().front().what);  // the first error is the one to report
   }
+}
+
+/// The last status of an attempt that an error ended, in whatever part of its life and on whatever rank.
+void finish_with_error(const Attempt& a, Recorder* recorder, const std::exception& e) {
+  const ExitCode code = code_of(e);
+  const auto state = code == ExitCode::diverged ? storage::WorkerState::diverged : storage::WorkerState::failed;
+  if (recorder != nullptr) return recorder->finish(state, static_cast<int>(code), message_of(e));
+  const bool ours = a.leads() ? a.open.has_value() && !a.open->already_done : a.world.ranks().size() > 1;
+  if (ours) write_last_status(a, state, code, message_of(e));
 }
 
 ExitCode run_attempt(Attempt& a, Recorder* recorder) {
@@ -139,7 +142,7 @@ void say_already_done(const Attempt& a) {
 }  // namespace
 
 ExitCode train(const TrainOptions& options) {
-  World world;
+  World world(options.hang_limit);
   log::set_quiet(options.quiet || world.ranks().rank() != 0);
   Attempt attempt(options, world);
   together(world.ranks(), [&] { prepare(attempt); });
@@ -159,6 +162,9 @@ ExitCode train(const TrainOptions& options) {
     if (attempt.leads()) say_already_done(attempt);
     return ExitCode::done;
   }
+  world.on_hang([&attempt](const std::string& message) {
+    write_last_status(attempt, storage::WorkerState::failed, ExitCode::failed, message);
+  });
   std::unique_ptr<Recorder> recorder;
   try {
     recorder = make_recorder(attempt);

@@ -31,6 +31,7 @@ struct TrainOptions {
   spec::Recompute recompute = spec::Recompute::none;
   std::vector<int> pin;                 // cores, one for each thread
   double time_limit = 0;                // seconds since the start of the process; 0: none
+  double hang_limit = 600;              // seconds that a rank waits for others before it ends all; 0: any time
   int64_t checkpoint_every = 0;         // steps; 0: every ten minutes
   std::set<int64_t> checkpoint_tokens;  // branch points, kept for ever
   int keep = 2;                         // newest checkpoints beside those

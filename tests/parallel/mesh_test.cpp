@@ -58,21 +58,8 @@ train:
                      mixer, stack, 512 * steps);
 }
 
-/// Makes the shop start `ranks` ranks on whatever cores there are; one without mpirun.
-void launch(Workshop& shop, int ranks) {
-  shop.launcher.clear();
-  if (ranks == 1) return;
-  shop.launcher = {"mpirun", "-n", std::to_string(ranks)};
-  shop.extra = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
-                {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
-                {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
-                {"OMPI_MCA_mpi_yield_when_idle", "1"},
-                {"OMPI_MCA_hwloc_base_binding_policy", "none"},
-                {"OMPI_MCA_pml", "ob1"}};
-}
-
 Outcome train(Workshop& shop, const std::string& name, int dp, int tp, std::vector<std::string> more = {}) {
-  launch(shop, dp * tp);
+  launch_ranks(shop, dp * tp);
   more.insert(more.end(), {"--tp", std::to_string(tp)});
   return shop.run(shop.train(name, more));
 }
@@ -169,7 +156,7 @@ TEST(TwoTimesTwoRanks, StopTogetherAndResumeToTheSameBits) {
   ASSERT_EQ(train(shop, "calm", 2, 2).status, 0);
   const Outcome stopped = train(shop, "stopped", 2, 2, {"--time-limit", "0.05"});
   ASSERT_EQ(stopped.status, 75) << stopped.said;
-  launch(shop, 4);
+  launch_ranks(shop, 4);
   const Outcome resumed = shop.run(shop.train("stopped", {"--resume"}));  // takes tp over
   ASSERT_EQ(resumed.status, 0) << resumed.said;
   EXPECT_THAT(resumed.said, ::testing::Not(HasSubstr("may change")));
@@ -185,7 +172,7 @@ size_t times(const std::string& text, const std::string& part) {
 TEST(AMeshThatCannotBe, IsRefusedOnceByAllRanksBeforeAnythingIsMade) {
   Workshop shop;
   write_file_atomically(shop.path("run.yaml"), run_text("{kind: attention, heads: 2, head_dim: 8}", 20));
-  launch(shop, 4);
+  launch_ranks(shop, 4);
   const Outcome three = shop.run(shop.train("run", {"--tp", "3"}));
   EXPECT_EQ(three.status, 2) << three.said;
   EXPECT_EQ(times(three.said, "--tp 3: 4 ranks are no multiple of it"), 1u) << three.said;
@@ -199,7 +186,7 @@ TEST(AMeshThatCannotBe, IsRefusedOnceByAllRanksBeforeAnythingIsMade) {
 TEST(RanksThatWereToldDifferentThings, AreRefusedBeforeAnythingIsMade) {
   Workshop shop;
   const auto refused = [&](const std::vector<std::string>& more) {
-    launch(shop, 2);
+    launch_ranks(shop, 2);
     shop.launcher.back() = "1";
     std::vector<std::string> words = shop.train("run"), second = shop.train("run", more);
     words.insert(words.end(), {":", "-n", "1", std::string(std::getenv("HYSCALE_BIN_DIR")) + "/hybrid-worker"});

@@ -13,22 +13,11 @@ namespace {
 using storage::RunDirectory;
 using ::testing::HasSubstr;
 
-/// Ranks on whatever cores there are.
-void launch(Workshop& shop, const char* ranks) {
-  shop.launcher = {"mpirun", "-n", ranks};
-  shop.extra = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
-                {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
-                {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
-                {"OMPI_MCA_mpi_yield_when_idle", "1"},
-                {"OMPI_MCA_hwloc_base_binding_policy", "none"},
-                {"OMPI_MCA_pml", "ob1"}};
-}
-
 TEST(TwoRanks, FollowOneRankWithinTheToleranceOfMeshes) {
   const Workshop one;
   ASSERT_EQ(one.run(one.train("run")).status, 0);
   Workshop two;
-  launch(two, "2");
+  launch_ranks(two, 2);
   const Outcome outcome = two.run(two.train("run"));
   ASSERT_EQ(outcome.status, 0) << outcome.said;
   const auto a = storage::read_run_record(RunDirectory{one.out("run")}.run_h5());
@@ -44,7 +33,7 @@ TEST(TwoRanks, FollowOneRankWithinTheToleranceOfMeshes) {
 
 TEST(TwoRanks, StopTogetherAndResumeToTheSameBits) {
   Workshop shop;
-  launch(shop, "2");
+  launch_ranks(shop, 2);
   ASSERT_EQ(shop.run(shop.train("calm")).status, 0);
   const Outcome stopped = shop.run(shop.train("stopped", {"--time-limit", "0.05"}));
   ASSERT_EQ(stopped.status, 75) << stopped.said;
@@ -65,7 +54,7 @@ const std::vector<std::string> kForEver{"--set", "train.tokens=51200000"};
 
 TEST(TwoRanks, AllEndWhenOneOfThemIsKilled) {
   Workshop shop;
-  launch(shop, "2");
+  launch_ranks(shop, 2);
   const pid_t all = shop.start(shop.train("run", kForEver));
   ::kill(static_cast<pid_t>(under_way({shop.out("run")}).pid), SIGKILL);
   const Outcome outcome = shop.wait(all);  // would hang with the rank that is left
@@ -75,7 +64,7 @@ TEST(TwoRanks, AllEndWhenOneOfThemIsKilled) {
 
 TEST(TwoRanks, CheckpointWhenTheStopFileAsksOrMpirunIsAsked) {
   Workshop shop;
-  launch(shop, "2");
+  launch_ranks(shop, 2);
   const RunDirectory run{shop.out("run")};
   const pid_t first = shop.start(shop.train("run", kForEver));
   under_way(run);
@@ -100,7 +89,7 @@ TEST(TwoRanks, CheckpointWhenTheStopFileAsksOrMpirunIsAsked) {
 
 TEST(TwoRanks, SayABadConfigOnceAndEndWithTwo) {
   Workshop shop;
-  launch(shop, "2");
+  launch_ranks(shop, 2);
   const Outcome outcome = shop.run(shop.train("run", {"--device", "cuda"}));
   EXPECT_EQ(outcome.status, 2) << outcome.said;
   const size_t first = outcome.said.find("trains on one GPU");
@@ -110,7 +99,7 @@ TEST(TwoRanks, SayABadConfigOnceAndEndWithTwo) {
 
 TEST(ThreeRanks, AreRefusedABatchThatDoesNotSplit) {
   Workshop shop;
-  launch(shop, "3");
+  launch_ranks(shop, 3);
   const Outcome outcome = shop.run(shop.train("run"));
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.said, HasSubstr("does not split over 3 ranks"));

@@ -100,6 +100,18 @@ Outcome Workshop::wait(pid_t worker) const {
   return {code, std::filesystem::exists(said) ? read_file(said) : ""};  // it may have been killed before its first word
 }
 
+void launch_ranks(Workshop& shop, int ranks) {
+  shop.launcher.clear();
+  if (ranks == 1) return;
+  shop.launcher = {"mpirun", "-n", std::to_string(ranks)};
+  shop.extra = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+                {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+                {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
+                {"OMPI_MCA_mpi_yield_when_idle", "1"},
+                {"OMPI_MCA_hwloc_base_binding_policy", "none"},
+                {"OMPI_MCA_pml", "ob1"}};
+}
+
 void expect_same_curve(const storage::RunDirectory& a, const storage::RunDirectory& b) {
   const storage::RunRecord left = storage::read_run_record(a.run_h5()), right = storage::read_run_record(b.run_h5());
   EXPECT_EQ(left.run_id, right.run_id);

@@ -39,6 +39,9 @@ class Workshop {
   tests::ScratchDirectory scratch_;
 };
 
+/// Makes the shop start `ranks` ranks on whatever cores there are; one without mpirun.
+void launch_ranks(Workshop& shop, int ranks);
+
 /// Every column but `seconds`, and every evaluation, bit for bit; each step once and in order.
 void expect_same_curve(const storage::RunDirectory& a, const storage::RunDirectory& b);
 /// All arrays of the two checkpoints, bit for bit.
