@@ -2,7 +2,6 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <thread>
 
@@ -32,26 +31,6 @@ storage::RunStatus under_way(const RunDirectory& run, int attempt = 1, int64_t s
     if (status && status->attempt >= attempt && status->step > step) return *status;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-}
-
-std::string variable(const fs::path& process, const std::string& name) {
-  std::ifstream file(process / "environ", std::ios::binary);
-  for (std::string entry; std::getline(file, entry, '\0');)
-    if (entry.starts_with(name + "=")) return entry.substr(name.size() + 1);
-  return "";
-}
-
-/// The process that is rank `rank` of the launch that trains in `out`.
-pid_t process_of(const std::string& out, int rank) {
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string number = entry.path().filename();
-    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
-    const std::string line((std::istreambuf_iterator<char>(file)), {});
-    if (line.find(out + '\0') == std::string::npos) continue;
-    if (variable(entry.path(), "OMPI_COMM_WORLD_RANK") == std::to_string(rank)) return std::stoi(number);
-  }
-  return 0;
 }
 
 size_t times(const std::string& text, const std::string& part) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <random>
 #include <sys/resource.h>
@@ -47,6 +48,13 @@ std::string random_text() {
 }
 
 std::string worker_program() { return std::string(std::getenv("HYSCALE_BIN_DIR")) + "/hybrid-worker"; }
+
+std::string variable(const std::filesystem::path& process, const std::string& name) {
+  std::ifstream file(process / "environ", std::ios::binary);
+  for (std::string entry; std::getline(file, entry, '\0');)
+    if (entry.starts_with(name + "=")) return entry.substr(name.size() + 1);
+  return "";
+}
 
 [[noreturn]] void become(const std::vector<std::string>& words, const std::string& said, const Workshop& shop) {
   const int file = ::open(said.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -98,6 +106,18 @@ Outcome Workshop::wait(pid_t worker) const {
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   const std::string said = path("said-" + std::to_string(worker));
   return {code, std::filesystem::exists(said) ? read_file(said) : ""};  // it may have been killed before its first word
+}
+
+pid_t process_of(const std::string& out, int rank) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string number = entry.path().filename();
+    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
+    const std::string line((std::istreambuf_iterator<char>(file)), {});
+    if (line.find(out + '\0') == std::string::npos) continue;
+    if (variable(entry.path(), "OMPI_COMM_WORLD_RANK") == std::to_string(rank)) return std::stoi(number);
+  }
+  return 0;
 }
 
 void launch_ranks(Workshop& shop, int ranks) {

@@ -42,6 +42,9 @@ class Workshop {
 /// Makes the shop start `ranks` ranks on whatever cores there are; one without mpirun.
 void launch_ranks(Workshop& shop, int ranks);
 
+/// The process that is rank `rank` of the launch that trains in `out`; 0: there is none.
+pid_t process_of(const std::string& out, int rank);
+
 /// Every column but `seconds`, and every evaluation, bit for bit; each step once and in order.
 void expect_same_curve(const storage::RunDirectory& a, const storage::RunDirectory& b);
 /// All arrays of the two checkpoints, bit for bit.
