@@ -19,6 +19,11 @@ static bool is_name_of(const std::string& batch_directory, const std::string& na
          batch_directory[batch_directory.size() - name.size() - 1] == '/';
 }
 
+static bool has_last_word(const JobFiles& files) {
+  const auto end = read_end(files);
+  return end && is_last_word(*end, fs::exists(files.terminated()));
+}
+
 SlurmCluster find_cluster(const RunCommand& run) {
   const CommandOutput config = run({"scontrol", "show", "config"}, {});
   const bool installed = config.exit_code != kNoSuchProgram;
@@ -79,14 +84,15 @@ void SlurmReading::read_places(const BatchFiles& files) {
       places_[directory] = JobPlace{.batch = files.directory, .index = index, .cluster = cluster_->name};
 }
 
-/// About those that squeue has forgotten and that have not said themselves how they ended.
+/// About those that squeue has forgotten and whose end needs Slurm's word: a worker that left because it was told to
+/// does not know whether by a person, by a more urgent job or at the time limit.
 void SlurmReading::ask_sacct(const std::vector<JobHandle>& jobs) {
   std::set<int64_t> ids;
   std::set<std::string> names;  // of arrays whose id nobody knows
   double since = clock_.unix_seconds();
   for (const JobHandle& job : jobs) {
     const auto& place = place_of(job.id);
-    if (!place || record_of(place) != nullptr || fs::exists(JobFiles{job.id}.ended())) continue;
+    if (!place || record_of(place) != nullptr || has_last_word({job.id})) continue;
     const Batch& batch = batch_of(place->batch);
     if (batch.job)
       ids.insert(*batch.job);

@@ -273,6 +273,15 @@ TEST_F(SlurmBackendTest, FreesTasksThatAControllerHoldsAfterItsOwnDeath) {
   EXPECT_THAT(slurm_.released, testing::ElementsAre("1_1", "1_3"));
 }
 
+TEST_F(SlurmBackendTest, AsksSacctWhoEndedAWorkerThatLeftBecauseItWasTold) {
+  slurm_.accounting = true;
+  launch({job("preempted")});
+  write_end({store_ + "/preempted"}, {.exit_code = 75});
+  replace_file(JobFiles{store_ + "/preempted"}.terminated(), "");
+  slurm_.accounts = "1_0|PREEMPTED|2026-11-24T00:00:00|" + slurm_.name_of(1) + "|None|0:15\n";
+  EXPECT_EQ(status("preempted").cause, EndCause::preempted) << "nobody has cancelled it";
+}
+
 TEST_F(SlurmBackendTest, KnowsAfterTheDeathOfASubmitterThatAFollowUpIsDue) {
   EXPECT_FALSE(backend().is_follow_up_due());
   launch({job("j")});

@@ -13,7 +13,8 @@ namespace hyscale::tests {
 /// A directory of one test's own, removed with it.
 class ScratchDirectory {
  public:
-  ScratchDirectory() : path_((std::filesystem::temp_directory_path() / "hyscale-test-XXXXXX").string()) {
+  explicit ScratchDirectory(const std::filesystem::path& where = std::filesystem::temp_directory_path())
+      : path_((where / "hyscale-test-XXXXXX").string()) {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
   }
   ~ScratchDirectory() { std::filesystem::remove_all(path_); }
