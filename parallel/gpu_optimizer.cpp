@@ -60,10 +60,11 @@ double GpuOptimizer::gradient_norm() {
   return std::sqrt(squares);
 }
 
-std::vector<float> GpuOptimizer::on_host(const Tensor& moments) const {
-  std::vector<float> flat(static_cast<size_t>(moments.numel()));
-  context_.download(flat.data(), moments);
-  return flat;
+void GpuOptimizer::copy_moments(std::vector<float>& m, std::vector<float>& v) const {
+  m.resize(static_cast<size_t>(m_.tensor().numel()));
+  v.resize(m.size());
+  context_.download(m.data(), m_);
+  context_.download(v.data(), v_);
 }
 
 void GpuOptimizer::set_moments(std::span<const float> m, std::span<const float> v) {

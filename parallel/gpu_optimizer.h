@@ -18,12 +18,10 @@ class GpuOptimizer final : public Optimizer {
 
   void step(int64_t step, double lr) override;
   double gradient_norm() override;
-  std::vector<float> gather_m() const override { return on_host(m_); }
-  std::vector<float> gather_v() const override { return on_host(v_); }
+  void copy_moments(std::vector<float>& m, std::vector<float>& v) const override;
   void set_moments(std::span<const float> m, std::span<const float> v) override;
 
  private:
-  std::vector<float> on_host(const Tensor& moments) const;
   void enqueue();
 
   model::ParameterTable& parameters_;

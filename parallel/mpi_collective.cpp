@@ -28,8 +28,8 @@ int environment_number(const char* name) {
 class MpiCollective final : public Collective {
  public:
   /// Of all ranks, or of those with the same `colour`, in their order in the world. Lives until MPI ends.
-  explicit MpiCollective(Watchdog& dog) : MpiCollective(MPI_COMM_WORLD, dog) {}
-  MpiCollective(int colour, Watchdog& dog) : MpiCollective(part_of_world(colour), dog) {}
+  explicit MpiCollective(Watchdog* dog) : MpiCollective(MPI_COMM_WORLD, dog) {}
+  MpiCollective(int colour, Watchdog* dog) : MpiCollective(part_of_world(colour), dog) {}
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   void barrier() override {
@@ -81,7 +81,7 @@ class MpiCollective final : public Collective {
   }
 
  private:
-  MpiCollective(MPI_Comm ranks, Watchdog& dog) : ranks_(ranks), dog_(dog) {
+  MpiCollective(MPI_Comm ranks, Watchdog* dog) : ranks_(ranks), dog_(dog) {
     MPI_Comm_set_errhandler(ranks_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(ranks_, &rank_);
     MPI_Comm_size(ranks_, &size_);
@@ -131,7 +131,7 @@ class MpiCollective final : public Collective {
   }
 
   MPI_Comm ranks_;
-  Watchdog& dog_;
+  Watchdog* dog_;  // null: nobody watches
   int rank_ = 0, size_ = 1, world_rank_ = 0;
   std::string name_;
   std::vector<float> received_;
@@ -189,21 +189,25 @@ World::World(double hang_limit) : mpi_(launched_by_mpi()) {
   {
     const char* size = std::getenv("OMPI_COMM_WORLD_SIZE");
     const std::string all = fmt::format("{} ranks", size != nullptr ? size : "all");
-    const Watchdog::Waiting waiting(*dog_, Watchdog::kStart, all);
+    const Watchdog::Waiting waiting(dog_.get(), Watchdog::kStart, all);
     int provided = 0;
-    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
+    threads_ = provided == MPI_THREAD_MULTIPLE;
     first_on_host_ = first_ranks_on_hosts();
   }
-  ranks_ = std::make_unique<MpiCollective>(*dog_);
+  ranks_ = std::make_unique<MpiCollective>(dog_.get());
   library_ = library_name();
 }
-Groups World::groups(const Mesh& mesh) {
-  const int world = ranks_->rank();
-  if (mesh.tp == 1) return {*ranks_, *ranks_, alone_};
-  tensor_ = std::make_unique<MpiCollective>(world / mesh.tp, *dog_);
-  if (mesh.dp == 1) return {*ranks_, alone_, *tensor_};
-  data_ = std::make_unique<MpiCollective>(world % mesh.tp, *dog_);
-  return {*ranks_, *data_, *tensor_};
+Groups World::groups(const Mesh& mesh) { return groups(mesh, dog_.get()); }
+Groups World::groups_of_a_thread(const Mesh& mesh) { return groups(mesh, nullptr); }
+Groups World::groups(const Mesh& mesh, Watchdog* dog) {
+  const auto part = [&](int size, int colour) -> Collective& {
+    if (size == 1) return alone_;
+    return *parts_.emplace_back(std::make_unique<MpiCollective>(colour, dog));
+  };
+  const int rank = ranks_->rank();
+  Collective& data = part(mesh.dp, rank % mesh.tp);
+  return {*ranks_, data, part(mesh.tp, rank / mesh.tp)};
 }
 int World::local_ranks() const {
   return static_cast<int>(std::ranges::count(first_on_host_, first_on_host_[static_cast<size_t>(ranks_->rank())]));
@@ -214,7 +218,7 @@ void World::on_hang(std::function<void(const std::string&)> last_deed) {
 World::~World() {
   if (!mpi_) return;
   const std::string all = "all ranks";
-  const Watchdog::Waiting waiting(*dog_, "the end", all);
+  const Watchdog::Waiting waiting(dog_.get(), "the end", all);
   MPI_Finalize();
 }
 void World::abort(int status) {

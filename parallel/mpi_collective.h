@@ -23,8 +23,13 @@ class World {
   World& operator=(const World&) = delete;
 
   Collective& ranks() { return *ranks_; }
-  /// The groups of this rank under a mesh of all ranks; they live as long as the world. Call it once. Collective.
+  /// The groups of this rank under a mesh of all ranks, with communicators of their own; they live as long as the
+  /// world. Collective.
   Groups groups(const Mesh& mesh);
+  /// The same for a second thread, whose waits nobody watches. The group `world` in it is not its own: use its rank and
+  /// size alone. Where has_threads() is false, MPI takes calls from one thread only.
+  Groups groups_of_a_thread(const Mesh& mesh);
+  bool has_threads() const { return threads_; }
   int local_ranks() const;                                                  // on this host
   const std::vector<int>& first_on_host() const { return first_on_host_; }  // of each rank: the lowest beside it
   const std::string& library() const { return library_; }                   // "Open MPI v4.1.4", "none"
@@ -34,11 +39,14 @@ class World {
   [[noreturn]] void abort(int status);
 
  private:
-  bool mpi_ = false;
+  Groups groups(const Mesh& mesh, Watchdog* dog);
+
+  bool mpi_ = false, threads_ = true;
   std::vector<int> first_on_host_{0};
   std::string library_ = "none";
   std::unique_ptr<Watchdog> dog_;  // outlives the collectives
-  std::unique_ptr<Collective> ranks_, data_, tensor_;
+  std::unique_ptr<Collective> ranks_;
+  std::vector<std::unique_ptr<Collective>> parts_;
   SelfCollective alone_;
 };
 

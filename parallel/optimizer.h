@@ -20,9 +20,9 @@ class Optimizer {
   /// counted once; waits for it.
   virtual double gradient_norm() = 0;
 
-  /// The moments of the data group, flat and unsharded, as long as the flat weights. Collective; each rank gets all.
-  virtual std::vector<float> gather_m() const = 0;
-  virtual std::vector<float> gather_v() const = 0;
+  /// Copies this rank's shard of the moments. The shards of the data group, in the order of its ranks and equally long,
+  /// are the moments of the flat weights, with some padding behind.
+  virtual void copy_moments(std::vector<float>& m, std::vector<float>& v) const = 0;
   /// Takes this rank's part of unsharded moments.
   virtual void set_moments(std::span<const float> m, std::span<const float> v) = 0;
 };

@@ -95,7 +95,10 @@ bool Recorder::has_evaluation(int64_t step) const {
 
 void Recorder::alive(const std::string& doing) {
   const double now = clock_.steady_seconds();
-  if (now >= next_status_) write_status();
+  if (now >= next_status_) {
+    peak_memory(peak_memory_bytes());
+    write_status();
+  }
   if (line_.visible() && now >= next_line_) {
     line_.show(doing.empty() ? progress() : doing);
     next_line_ = now + kLineSeconds;
@@ -118,10 +121,16 @@ std::string Recorder::summary() const {
     seconds += row->seconds;
   const double tokens = static_cast<double>(steps * plan_.batch_tokens);
   const double rate = seconds > 0 ? tokens / seconds : 0;
-  return fmt::format("{} steps in {}: {:.0f} tokens/s, {:.1f} GFLOP/s, peak memory {:.1f} MiB{}", steps,
-                     format_duration(seconds), rate, rate * plan_.flops_per_token * 1e-9,
-                     static_cast<double>(status_.peak_memory_bytes) / (1024.0 * 1024.0),
-                     plan_.ranks > 1 ? " a rank" : "");
+  std::string text =
+      fmt::format("{} steps in {}: {:.0f} tokens/s, {:.1f} GFLOP/s, peak memory {:.1f} MiB{}", steps,
+                  format_duration(seconds), rate, rate * plan_.flops_per_token * 1e-9,
+                  static_cast<double>(status_.peak_memory_bytes) / (1024.0 * 1024.0), plan_.ranks > 1 ? " a rank" : "");
+  if (checkpoints_ > 0) {
+    const double each = checkpoint_seconds_ / static_cast<double>(checkpoints_);
+    text += fmt::format("; {} checkpoints, for each of which training waited {:.1f} ms, {:.1f} % of a step",
+                        checkpoints_, each * 1e3, each / (seconds / static_cast<double>(steps)) * 100);
+  }
+  return text;
 }
 
 void Recorder::peak_memory(int64_t bytes) { status_.peak_memory_bytes = std::max(status_.peak_memory_bytes, bytes); }
@@ -134,7 +143,6 @@ void Recorder::say(const std::string& text) {
 }
 
 void Recorder::write_status() {
-  peak_memory(peak_memory_bytes());
   status_.heartbeat = clock_.unix_seconds();
   storage::write_status(plan_.directory, status_);
   next_status_ = clock_.steady_seconds() + kStatusSeconds;

@@ -45,7 +45,9 @@ class Recorder {
   /// A sign of life during long work between steps.
   void alive(const std::string& doing);
   void say(const std::string& line);  // log.txt, and standard error unless quiet
-  void sync() { journal_.sync(); }    // before a checkpoint
+  void flush() { journal_.flush(); }
+  /// At the end: how many checkpoints this attempt began, and what training waited for them, seconds.
+  void checkpoints(int64_t count, double waited) { checkpoints_ = count, checkpoint_seconds_ = waited; }
   /// The most memory that any rank has held; until it is told, rank 0's own counts.
   void peak_memory(int64_t bytes);
   /// The attempt is over: attempt-K.h5, run.h5 when it is done, last status. Says the message.
@@ -67,6 +69,8 @@ class Recorder {
   storage::RunStatus status_;
   double next_status_ = 0, next_line_ = 0;  // steady seconds
   double seconds_per_step_ = 0;             // smoothed
+  int64_t checkpoints_ = 0;
+  double checkpoint_seconds_ = 0;
 };
 
 }  // namespace hyscale::parallel

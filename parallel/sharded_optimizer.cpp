@@ -113,14 +113,6 @@ void ShardedOptimizer::update(std::span<float> weights, std::span<const float> g
   }
 }
 
-std::vector<float> ShardedOptimizer::gather(const std::vector<float>& shard) const {
-  std::vector<float> all(shard_ * static_cast<size_t>(ranks_.size()));
-  std::copy(shard.begin(), shard.end(), all.begin() + static_cast<std::ptrdiff_t>(begin_));
-  ranks_.all_gather(all);
-  all.resize(flat_);
-  return all;
-}
-
 void ShardedOptimizer::set_moments(std::span<const float> m, std::span<const float> v) {
   const size_t there = std::min(begin_ + shard_, flat_) - std::min(begin_, flat_);
   std::copy_n(m.begin() + static_cast<std::ptrdiff_t>(std::min(begin_, flat_)), there, m_.begin());

@@ -28,12 +28,10 @@ class ShardedOptimizer final : public Optimizer {
 
   void step(int64_t step, double lr) override;
   double gradient_norm() override { return norm_; }
-  std::vector<float> gather_m() const override { return gather(m_); }
-  std::vector<float> gather_v() const override { return gather(v_); }
+  void copy_moments(std::vector<float>& m, std::vector<float>& v) const override { m = m_, v = v_; }
   void set_moments(std::span<const float> m, std::span<const float> v) override;
 
  private:
-  std::vector<float> gather(const std::vector<float>& shard) const;
   double sum_of_squares(std::span<const float> shard) const;
   std::span<float> padded(const Tensor& flat, std::vector<float>& copy) const;
   void update(std::span<float> weights, std::span<const float> gradients, double scale, int64_t step, double lr);

@@ -97,7 +97,8 @@ ExitCode run_attempt(Attempt& a, Recorder* recorder) {
     state.load(a.start.checkpoint.get());
   a.start.checkpoint.reset();
   const storage::RunDirectory run{a.options.out};
-  Trainer trainer(a.identity, *a.data, state, *a.groups, run, a.plan, recorder, a.stop, a.clock);
+  CheckpointWriter writer(state, *a.writer_groups, a.world.has_threads(), a.clock);
+  Trainer trainer(a.identity, *a.data, state, writer, *a.groups, run, a.plan, recorder, a.stop, a.clock);
   const StopReason reason = trainer.run(begin[0], begin[1] != 0);
   std::array<int64_t, 1> peak{peak_memory_bytes()};
   ranks.all_reduce_max(peak);
@@ -156,6 +157,7 @@ ExitCode train(const TrainOptions& options) {
     }
   });
   attempt.groups.emplace(world.groups(attempt.mesh));
+  attempt.writer_groups.emplace(world.groups_of_a_thread(attempt.mesh));
   int64_t already_done = attempt.leads() && attempt.open->already_done ? 1 : 0;
   world.ranks().broadcast(std::as_writable_bytes(std::span(&already_done, 1)), 0);
   if (already_done != 0) {

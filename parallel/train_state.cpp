@@ -46,6 +46,7 @@ std::unique_ptr<Optimizer> make_optimizer(model::ParameterTable& parameters, con
 TrainState::TrainState(const spec::RunConfig& config, const WorkDevice& device, const Groups& groups,
                        spec::Recompute recompute)
     : groups_(groups),
+      context_(device.context()),
       tensor_group_(groups.tensor.size() > 1 ? std::make_unique<HostTensorGroup>(groups.tensor) : nullptr),
       model_(config.model, device.compute, {}, device.context(), tensor_group_.get()),
       optimizer_(make_optimizer(model_.parameters(), config.train.optimizer, device, groups)) {
@@ -116,27 +117,50 @@ static std::vector<float> joined(std::vector<float> part, size_t index,
   return whole;
 }
 
-void TrainState::save(const std::string& path, const storage::CheckpointInfo& info) {
-  std::vector<float> m = optimizer_->gather_m(), v = optimizer_->gather_v();
-  if (groups_.data.rank() != 0) return;
-  std::vector<float> weights = model_.parameters().host_weights();
+/// The shards of all ranks, one behind the other, as far as the flat weights reach.
+static std::vector<float> all_shards(const std::vector<float>& shard, size_t flat, Collective& ranks) {
+  std::vector<float> all(shard.size() * static_cast<size_t>(ranks.size()));
+  std::ranges::copy(shard, all.begin() + static_cast<std::ptrdiff_t>(shard.size() * static_cast<size_t>(ranks.rank())));
+  ranks.all_gather(all);
+  all.resize(flat);
+  return all;
+}
+
+void TrainState::copy_share(Share& share) const {
+  const Tensor& weights = model_.parameters().weights();
+  share.weights.resize(static_cast<size_t>(weights.numel()));
+  context_.download(share.weights.data(), weights);
+  optimizer_->copy_moments(share.m, share.v);
+}
+
+void TrainState::write(const Share& share, const std::string& path, const storage::CheckpointInfo& info,
+                       const Groups& groups) const {
+  std::vector<float> weights = share.weights, m = all_shards(share.m, weights.size(), groups.data),
+                     v = all_shards(share.v, weights.size(), groups.data);
+  if (groups.data.rank() != 0) return;
   std::vector<std::vector<spec::ParameterSpec>> lists;
-  const int tp = groups_.tensor.size();
+  const int tp = groups.tensor.size();
   for (int rank = 0; rank < tp; ++rank) lists.push_back(spec::parameter_list(model_.config(), {rank, tp}));
   std::deque<std::vector<float>> values;  // a deque: `arrays` looks at what is in it
   std::vector<storage::NamedArray> arrays;
   for (size_t i = 0; i < lists[0].size(); ++i) {
     const model::Parameter& p = model_.parameters().all()[i];
     const auto add = [&](const char* kind, std::span<float> flat) {
-      std::vector<float> whole = joined(gathered(flat, p), i, lists, groups_.tensor);
-      if (groups_.world.rank() == 0)
+      std::vector<float> whole = joined(gathered(flat, p), i, lists, groups.tensor);
+      if (groups.world.rank() == 0)
         arrays.push_back({kind + p.spec.name, p.spec.whole_shape(), values.emplace_back(std::move(whole))});
     };
     add(kWeights, weights);
     add(kFirstMoment, m);
     add(kSecondMoment, v);
   }
-  if (groups_.world.rank() == 0) storage::write_checkpoint(path, info, arrays);
+  if (groups.world.rank() == 0) storage::write_checkpoint(path, info, arrays);
+}
+
+void TrainState::save(const std::string& path, const storage::CheckpointInfo& info) const {
+  Share share;
+  copy_share(share);
+  write(share, path, info, groups_);
 }
 
 }  // namespace hyscale::parallel

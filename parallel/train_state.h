@@ -42,11 +42,23 @@ class TrainState {
   /// Rank 0 reads `checkpoint` (null elsewhere), all ranks get their part of it, whatever mesh wrote it. Throws
   /// DamagedFile when an array is missing or has another size. Collective.
   void load(const storage::CheckpointReader* checkpoint);
-  /// All ranks give, rank 0 writes. Throws what storage::write_checkpoint throws. Collective.
-  void save(const std::string& path, const storage::CheckpointInfo& info);
+
+  /// What this rank holds of the state, in host memory: its part of the model, its shard of that part's moments.
+  struct Share {
+    std::vector<float> weights, m, v;
+  };
+  void copy_share(Share& share) const;
+  /// Brings the shares of all ranks together, and rank 0 writes; training may go on meanwhile when `groups` (those of
+  /// the same ranks) are used for nothing else. Throws, on rank 0 alone, what storage::write_checkpoint throws.
+  /// Collective.
+  void write(const Share& share, const std::string& path, const storage::CheckpointInfo& info,
+             const Groups& groups) const;
+  /// Both.
+  void save(const std::string& path, const storage::CheckpointInfo& info) const;
 
  private:
   Groups groups_;
+  DeviceContext& context_;
   std::unique_ptr<TensorGroup> tensor_group_;  // null when the model is whole here
   model::Model model_;
   std::unique_ptr<Optimizer> optimizer_;

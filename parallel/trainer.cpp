@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
+#include "core/base/files.h"
 #include "core/base/process.h"
 #include "core/base/program.h"
 #include "core/optim/adamw.h"
@@ -15,12 +16,13 @@ namespace hyscale::parallel {
 
 constexpr double kCheckpointSeconds = 600;
 
-Trainer::Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, const Groups& groups,
-                 const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder, StopRequest& stop,
-                 const Clock& clock)
+Trainer::Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, CheckpointWriter& writer,
+                 const Groups& groups, const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder,
+                 StopRequest& stop, const Clock& clock)
     : identity_(identity),
       data_(data),
       state_(state),
+      writer_(writer),
       groups_(groups),
       run_(run),
       plan_(std::move(plan)),
@@ -37,7 +39,15 @@ StopReason Trainer::run(int64_t step, bool checkpoint_first) {
   step_ = step;
   saved_ = checkpoint_first || step == 0 ? -1 : step;
   if (checkpoint_first) checkpoint();
+  const StopReason reason = steps();
+  writer_.wait();
+  if (recorder_ != nullptr) recorder_->checkpoints(writer_.started(), writer_.waited());
+  return reason;
+}
+
+StopReason Trainer::steps() {
   while (true) {
+    writer_.check();
     const Due due = agree();
     if (due.checkpoint && saved_ != step_) checkpoint();
     if (due.evaluate) evaluate();
@@ -117,15 +127,16 @@ void Trainer::train_step() {
 void Trainer::checkpoint() {
   if (recorder_ != nullptr) {
     recorder_->alive(fmt::format("step {}: writing a checkpoint", step_));
-    recorder_->sync();  // the rows up to a checkpoint must not be younger than it
+    recorder_->flush();
   }
   const storage::CheckpointInfo info{.run_id = identity_.run_id,
                                      .run_yaml = identity_.yaml,
                                      .step = step_,
                                      .tokens = step_ * identity_.config.train.batch_tokens,
                                      .notes = {{"commit", build_commit()}, {"host", host_name()}}};
-  state_.save(storage::checkpoint_path(run_, step_), info);
-  if (recorder_ != nullptr) storage::remove_old_checkpoints(run_, plan_.keep);
+  writer_.start(storage::checkpoint_path(run_, step_), info,
+                {.before = [this] { sync_file(run_.journal()); },  // no checkpoint is older than its rows
+                 .after = [this] { storage::remove_old_checkpoints(run_, plan_.keep); }});
   saved_ = step_;
   next_checkpoint_ = clock_.steady_seconds() + kCheckpointSeconds;
 }

@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/data/mixture.h"
 #include "parallel/batch_buffer.h"
+#include "parallel/checkpoint_writer.h"
 #include "parallel/mesh.h"
 #include "parallel/recorder.h"
 #include "parallel/run_identity.h"
@@ -28,9 +29,10 @@ struct TrainerPlan {
 /// Between two steps, in this order: the ranks agree on what is due, checkpoint, evaluate, stop.
 class Trainer {
  public:
-  Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, const Groups& groups,
-          const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder, StopRequest& stop,
-          const Clock& clock);
+  /// `writer` writes the checkpoints of `state`.
+  Trainer(const RunIdentity& identity, const data::Mixture& data, TrainState& state, CheckpointWriter& writer,
+          const Groups& groups, const storage::RunDirectory& run, TrainerPlan plan, Recorder* recorder,
+          StopRequest& stop, const Clock& clock);
 
   /// Returns StopReason::none when the run is done, else why it stopped; a checkpoint of the last step is there
   /// either way. `checkpoint_first`: a branch that needs a checkpoint of its own. Throws DivergedError (on all ranks)
@@ -43,6 +45,7 @@ class Trainer {
     bool checkpoint = false, evaluate = false;
   };
   Due agree();
+  StopReason steps();
   void train_step();
   /// Calls visit(batch, scale) for this rank's micro-batches of the step at hand.
   template <class F>
@@ -55,6 +58,7 @@ class Trainer {
   const RunIdentity& identity_;
   const data::Mixture& data_;
   TrainState& state_;
+  CheckpointWriter& writer_;
   Groups groups_;
   storage::RunDirectory run_;
   TrainerPlan plan_;

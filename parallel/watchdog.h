@@ -27,21 +27,24 @@ class Watchdog {
   /// What else is done with the message before the end; called on the watchdog's own thread. It must not talk to ranks.
   void on_end(std::function<void(const std::string&)> last_deed);
 
-  /// While it lives the process waits in `operation` ("all-reduce") of `group` ("ranks 0, 2"). Costs two stores. The
-  /// texts must outlive it. One at a time.
+  /// While it lives the process waits in `operation` ("all-reduce") of `group` ("ranks 0, 2"). Costs three stores.
+  /// The texts must outlive it. One at a time. Null: nobody watches.
   class Waiting {
    public:
-    Waiting(Watchdog& dog, const char* operation, const std::string& group) : dog_(dog) {
-      dog_.group_.store(group.c_str(), std::memory_order_relaxed);
-      dog_.count_.store(dog_.count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-      dog_.operation_.store(operation, std::memory_order_release);
+    Waiting(Watchdog* dog, const char* operation, const std::string& group) : dog_(dog) {
+      if (dog_ == nullptr) return;
+      dog_->group_.store(group.c_str(), std::memory_order_relaxed);
+      dog_->count_.store(dog_->count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      dog_->operation_.store(operation, std::memory_order_release);
     }
-    ~Waiting() { dog_.operation_.store(nullptr, std::memory_order_release); }
+    ~Waiting() {
+      if (dog_ != nullptr) dog_->operation_.store(nullptr, std::memory_order_release);
+    }
     Waiting(const Waiting&) = delete;
     Waiting& operator=(const Waiting&) = delete;
 
    private:
-    Watchdog& dog_;
+    Watchdog* dog_;
   };
 
   static constexpr const char* kStart = "start";  // the operation in which the ranks find each other

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <future>
 #include <gtest/gtest.h>
 
+#include "core/base/error.h"
+#include "parallel/checkpoint_writer.h"
 #include "tests/support/scratch.h"
 
 namespace hyscale::parallel {
@@ -71,6 +75,40 @@ TEST_P(TrainStateOn, GoesOnFromACheckpointBitForBit) {
   std::vector<float> dense(17 * 256);
   checkpoint.read("weights/embedding.weight", dense);
   EXPECT_NE(dense[256], 0.0F);  // no gap in the file
+}
+
+TEST_P(TrainStateOn, IsWrittenAsItWasWhileTrainingGoesOn) {
+  TrainState one = fresh(1), two = fresh(2);
+  step(one, 1);
+  const std::vector<float> then = weights(one);
+  std::promise<void> go_on;
+  std::vector<std::string> order;
+  {
+    CheckpointWriter writer(one, {self_, self_, self_}, true, Clock::system());
+    writer.start(scratch_ / "checkpoint.h5", {.run_id = "x", .run_yaml = "y", .step = 1, .tokens = 16, .notes = {}},
+                 {.before = [&] { go_on.get_future().wait(), order.emplace_back("before"); },
+                  .after = [&] { order.emplace_back("after"); }});
+    step(one, 2);  // would wait for ever for a writing that training waits for
+    EXPECT_FALSE(std::filesystem::exists(scratch_ / "checkpoint.h5"));
+    go_on.set_value();
+    writer.wait();
+    EXPECT_EQ(writer.started(), 1);
+  }
+  EXPECT_EQ(order, (std::vector<std::string>{"before", "after"}));
+  const storage::CheckpointReader checkpoint(scratch_ / "checkpoint.h5");
+  two.load(&checkpoint);
+  EXPECT_EQ(weights(two), then);
+  EXPECT_NE(weights(one), then);
+  step(two, 2);
+  EXPECT_EQ(weights(two), weights(one));
+}
+
+TEST_P(TrainStateOn, TellsOnceOfACheckpointThatCannotBeWritten) {
+  TrainState state = fresh(1);
+  CheckpointWriter writer(state, {self_, self_, self_}, true, Clock::system());
+  writer.start(scratch_ / "no/such/directory.h5", {}, {.before = [] {}, .after = [] { FAIL() << "nothing is there"; }});
+  EXPECT_THROW(writer.wait(), IoError);
+  EXPECT_NO_THROW(writer.check());
 }
 
 TEST_P(TrainStateOn, ChangesNothingWhenTheGradientIsNotFinite) {
