@@ -11,9 +11,12 @@
 
 namespace hyscale::studies {
 
+/// Of a directory, a job, and a word on a command line.
 static bool is_name(const std::string& name) {
+  constexpr size_t kMost = 100;
   const auto plain = [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; };
-  return !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), plain);
+  return !name.empty() && name.size() <= kMost && name[0] != '.' && name[0] != '-' &&
+         std::all_of(name.begin(), name.end(), plain);
 }
 
 static SizeSpec parse_shape(YamlMap map) {
@@ -108,7 +111,8 @@ static void parse_head(YamlMap& root, StudySpec& spec) {
   spec.name = root.required<std::string>("study");
   if (!spec.name.empty() && !is_name(spec.name))
     root.problem_at("study", fmt::format("'{}' is no name for a study", spec.name),
-                    "use letters, digits, '.', '_' and '-'", "it names files and jobs");
+                    "use up to 100 letters, digits, '.', '_' and '-', a letter or digit first",
+                    "it names files and jobs");
   const std::string base = root.required<std::string>("base");
   spec.base = (std::filesystem::path(spec.file).parent_path() / base).string();
 }

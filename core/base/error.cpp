@@ -11,8 +11,20 @@ std::string to_string(const Location& at) {
   return fmt::format("{}:{}:{}", at.file, at.line, at.column);
 }
 
+// A message may quote what it complains of, however long that is.
+static std::string shortened(const std::string& text) {
+  constexpr size_t kMost = 2000, kEnd = 200;
+  if (text.size() <= kMost) return text;
+  size_t first = kMost - kEnd, last = text.size() - kEnd;
+  const auto splits_a_character = [&](size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };
+  while (first > 0 && splits_a_character(first)) --first;
+  while (last < text.size() && splits_a_character(last)) ++last;
+  return text.substr(0, first) + " … " + text.substr(last);
+}
+
 std::string to_string(const Problem& problem) {
-  std::string text = problem.at.file.empty() ? problem.what : to_string(problem.at) + ": " + problem.what;
+  std::string text = shortened(problem.what);
+  if (!problem.at.file.empty()) text = to_string(problem.at) + ": " + text;
   if (!problem.why.empty()) text += "\n  because: " + problem.why;
   if (!problem.remedy.empty()) text += "\n  try:     " + problem.remedy;
   return text;

@@ -8,6 +8,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "core/base/files.h"
+#include "core/base/yaml_bounds.h"
 
 namespace hyscale {
 
@@ -131,6 +132,7 @@ YamlMap YamlMap::load(const std::string& path, Problems& problems) { return pars
 YamlMap YamlMap::parse(const std::string& text, const std::string& name, Problems& problems) {
   try {
     YAML::Node node = YAML::Load(text);
+    check_bounds(node, name);
     if (!node.IsMap())
       throw ConfigError(Problem{.what = "the file should be a mapping (key: value lines)", .at = {name, 1, 1}});
     return YamlMap(YamlValue(node, "", name, &problems));

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
+#include <stdexcept>
 #include <string_view>
 #include <unistd.h>
 
@@ -53,24 +54,30 @@ std::string corpora_json(const std::vector<CorpusLoss>& corpora) {
   return list.empty() ? "" : ",\"corpora\":[" + list + "]";
 }
 
+int64_t step_of(const json& value) {
+  const auto step = value.get<int64_t>();
+  if (step < 0) throw std::out_of_range(fmt::format("step {}", step));
+  return step;
+}
+
+AttemptRows& attempt_of(JournalContent& content, int64_t step) {
+  if (content.attempts.empty())
+    content.attempts.push_back({1, step - 1, {}, {}});  // the line that began it was altered
+  return content.attempts.back();
+}
+
+/// Throws json::exception or std::out_of_range when the row is none of a journal; nothing is taken then.
 void take(const json& row, JournalContent& content) {
-  auto& attempts = content.attempts;
   if (row.contains("attempt")) {
-    attempts.push_back({row.at("attempt").get<int>(), row.at("from").get<int64_t>(), {}, {}});
-    return;
-  }
-  const int64_t tokens = row.at("tokens").get<int64_t>();
-  const double loss = number(row.at("loss"));
-  if (row.contains("step")) {
-    const int64_t step = row.at("step").get<int64_t>();
-    if (attempts.empty()) attempts.push_back({1, step - 1, {}, {}});  // the line that began it was altered
-    attempts.back().steps.push_back(
-        {step, tokens, loss, number(row.at("lr")), number(row.at("grad_norm")), number(row.at("seconds"))});
+    content.attempts.push_back({row.at("attempt").get<int>(), step_of(row.at("from")), {}, {}});
+  } else if (row.contains("step")) {
+    const StepRow step{step_of(row.at("step")), row.at("tokens").get<int64_t>(), number(row.at("loss")),
+                       number(row.at("lr")),    number(row.at("grad_norm")),     number(row.at("seconds"))};
+    attempt_of(content, step.step).steps.push_back(step);
   } else {
-    const int64_t step = row.at("eval").get<int64_t>();
-    if (attempts.empty()) attempts.push_back({1, step - 1, {}, {}});
-    attempts.back().evals.push_back(
-        {step, tokens, loss, number(row.at("bits_per_byte")), number(row.at("standard_error")), corpora_of(row)});
+    EvalRow eval{step_of(row.at("eval")),         row.at("tokens").get<int64_t>(),  number(row.at("loss")),
+                 number(row.at("bits_per_byte")), number(row.at("standard_error")), corpora_of(row)};
+    attempt_of(content, eval.step).evals.push_back(std::move(eval));
   }
 }
 
@@ -87,10 +94,14 @@ JournalContent read_journal(const std::string& path) {
       content.damage.push_back(fmt::format("{}:{}: the last line is torn ({} bytes)", path, number, rest.size()));
       break;
     }
-    if (const auto row = parse_line(rest.substr(0, end)))
-      take(*row, content);
-    else
-      content.damage.push_back(fmt::format("{}:{}: the line was altered: its checksum does not hold", path, number));
+    try {
+      if (const auto row = parse_line(rest.substr(0, end)))
+        take(*row, content);
+      else
+        content.damage.push_back(fmt::format("{}:{}: the line was altered: its checksum does not hold", path, number));
+    } catch (const std::exception& other) {
+      content.damage.push_back(fmt::format("{}:{}: the line is no row of a journal: {}", path, number, other.what()));
+    }
     rest.remove_prefix(end + 1);
   }
   return content;

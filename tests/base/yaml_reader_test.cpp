@@ -1,5 +1,6 @@
 #include "core/base/yaml_reader.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -67,6 +68,32 @@ TEST(YamlReader, ReportsBrokenYamlWithLineAndColumn) {
   Problems problems;
   EXPECT_THAT([&] { YamlMap::parse("a: [1, 2\nb: 3\n", "f.yaml", problems); },
               testing::ThrowsMessage<ConfigError>(testing::ContainsRegex("f.yaml:[0-9]+:[0-9]+: not valid YAML")));
+}
+
+TEST(YamlReader, RefusesAliasesThatNeverEndOrStandForMillionsOfValues) {
+  std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 10; ++i) {
+    bomb += fmt::format("a{0}: &a{0} [", i);
+    for (int j = 0; j < 10; ++j) bomb += fmt::format("{}*a{}", j == 0 ? "" : ", ", i - 1);
+    bomb += "]\n";
+  }
+  for (const auto& [text, message] : {std::pair<std::string, std::string>{"a: &a [1, *a]\n", "holds itself"},
+                                      {"a: &a {b: {c: *a}}\n", "holds itself"},
+                                      {bomb, "more than 1048576 values"}}) {
+    Problems problems;
+    EXPECT_THAT([&] { YamlMap::parse(text, "hostile.yaml", problems); },
+                testing::ThrowsMessage<ConfigError>(testing::AllOf(HasSubstr(message), HasSubstr("hostile.yaml:"))));
+  }
+}
+
+TEST(YamlReader, RefusesControlCharactersAndTellsOfLongTextsInFewWords) {
+  Problems problems;
+  EXPECT_THAT([&] { YamlMap::parse("a: 1\nb: \"x\\0y\"\n", "nul.yaml", problems); },
+              testing::ThrowsMessage<ConfigError>(HasSubstr("nul.yaml:2:4: the text holds a control character")));
+  YamlMap root = YamlMap::parse("a: " + std::string(1'000'000, 'x') + "\n", "long.yaml", problems);
+  root.required<int64_t>("a");
+  ASSERT_EQ(problems.list().size(), 1u);
+  EXPECT_LT(to_string(problems.list()[0]).size(), 3000u);
 }
 
 TEST(YamlReader, LooksUpAbsentKeysWithoutInventingThem) {
