@@ -25,7 +25,11 @@ struct CompareCommand {
 };
 
 nlohmann::json comparison_json(const PointSet& set, const Comparison& comparison) {
-  nlohmann::json out = {{"source", set.source}, {"n_is", set.n_name}, {"c_is", set.c_name}, {"notices", set.notices}};
+  nlohmann::json out = {{"source", set.source},
+                        {"n_is", set.n_name},
+                        {"c_is", set.c_name},
+                        {"loss_is", set.loss_name},
+                        {"notices", set.notices}};
   add_families(out, set, comparison.families);
   for (const JointFit& joint : comparison.joint) {
     nlohmann::json& one = out["joint"].emplace_back();
@@ -90,6 +94,7 @@ void add_compare_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "compare", "Say what families share, what each saves at equal loss, and how runs of equal seed differ");
   add_input_options(*command, options->input);
+  add_metric_option(*command, options->input);
   command->add_option("--by", options->by, "What to compare")->check(CLI::IsMember({"family"}))->capture_default_str();
   add_loss_options(*command, options->fit.loss);
   add_selection_options(*command, options->selection);

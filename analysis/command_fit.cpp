@@ -65,9 +65,13 @@ void add_foretold(nlohmann::json& out, const Fitted& done) {
 }
 
 nlohmann::json fits_json(const Fitted& done, const FitOptions& options) {
-  nlohmann::json out = {{"source", done.set.source},   {"n_is", done.set.n_name},
-                        {"c_is", done.set.c_name},     {"loss", name_of(options.loss.kind)},
-                        {"delta", options.loss.delta}, {"confidence", options.bootstrap.confidence},
+  nlohmann::json out = {{"source", done.set.source},
+                        {"n_is", done.set.n_name},
+                        {"c_is", done.set.c_name},
+                        {"loss_is", done.set.loss_name},
+                        {"loss", name_of(options.loss.kind)},
+                        {"delta", options.loss.delta},
+                        {"confidence", options.bootstrap.confidence},
                         {"notices", done.set.notices}};
   add_families(out, done.set, done.joint.families);
   if (options.joint != Joint::none) add_shared(out, done.joint);
@@ -111,6 +115,7 @@ void add_fit_command(CLI::App& app) {
   auto options = std::make_shared<FitCommand>();
   CLI::App* command = app.add_subcommand("fit", "Fit L = E + A/N^alpha + B/D^beta per family");
   add_input_options(*command, options->input);
+  add_metric_option(*command, options->input);
   add_form_options(*command, options->fit);
   add_loss_options(*command, options->fit.loss);
   add_selection_options(*command, options->selection);

@@ -29,6 +29,7 @@ nlohmann::json isoflop_json(const PointSet& set, const std::vector<FamilyIsoFlop
   nlohmann::json out = {{"source", set.source},
                         {"n_is", set.n_name},
                         {"c_is", set.c_name},
+                        {"loss_is", set.loss_name},
                         {"confidence", options.bootstrap.confidence},
                         {"method", name_of(options.method)},
                         {"notices", set.notices}};
@@ -59,6 +60,7 @@ void add_isoflop_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("isoflop", "Fit a parabola in ln N to every budget, and N*(C) through their minima");
   add_input_options(*command, options->input);
+  add_metric_option(*command, options->input);
   add_selection_options(*command, options->selection);
   add_bootstrap_options(*command, options->isoflop.bootstrap);
   static const std::map<std::string, IsoFlopMethod> kMethods = {{"parabola", IsoFlopMethod::parabola},

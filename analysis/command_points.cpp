@@ -20,6 +20,7 @@ void add_points_command(CLI::App& app) {
   auto options = std::make_shared<PointsCommand>();
   CLI::App* command = app.add_subcommand("points", "List the points that the fits would see");
   add_input_options(*command, options->input);
+  add_metric_option(*command, options->input);
   add_selection_options(*command, options->selection);
   command->get_option("--csv")->expected(0, 1)->description(
       "With FILE: read the points from it. Alone: print the study's points as CSV");

@@ -30,6 +30,8 @@ struct RunSummary {
     double loss = kMissing, standard_error = kMissing, bits_per_byte = kMissing;
   };
   std::vector<CorpusLoss> corpora = {};  // of a mixture
+  std::string phase = {};                // of its learning rate at the end
+  std::string tokenizer = {};
 };
 
 /// Training loss of one run, thinned to what a figure can show.
@@ -51,10 +53,11 @@ struct Dataset {
   std::vector<studies::Question> questions = {};                     // asked by the study's spec
 };
 
-/// Which columns of a study N and C are.
+/// Which columns of a study N, C and the loss are.
 struct Conventions {
-  std::string params = "non_embedding";  // total | non_embedding | without_head | active
-  std::string flops = "with_head";       // paper | with_head | executed | six_n
+  std::string params = "non_embedding";   // total | non_embedding | without_head | active
+  std::string flops = "with_head";        // paper | with_head | executed | six_n
+  std::string metric = "nats_per_token";  // nats_per_token | bits_per_byte
 };
 
 /// A CSV's points as a dataset: every row counts as a finished run; there are no curves.

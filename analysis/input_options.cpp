@@ -33,6 +33,12 @@ void add_input_options(CLI::App& command, InputOptions& options) {
       ->capture_default_str();
 }
 
+void add_metric_option(CLI::App& command, InputOptions& options) {
+  command.add_option("--metric", options.conventions.metric, "What the loss is (of a study)")
+      ->check(CLI::IsMember({"nats_per_token", "bits_per_byte"}))
+      ->capture_default_str();
+}
+
 void add_loss_options(CLI::App& command, FitLoss& loss) {
   static const std::map<std::string, FitLoss::Kind> kKinds = {{"huber", FitLoss::Kind::huber},
                                                               {"l2", FitLoss::Kind::l2}};

@@ -25,6 +25,8 @@ struct InputOptions {
 };
 
 void add_input_options(CLI::App& command, InputOptions& options);
+/// --metric, of commands that may fit another loss than nats per token.
+void add_metric_option(CLI::App& command, InputOptions& options);
 /// --loss, --delta.
 void add_loss_options(CLI::App& command, FitLoss& loss);
 /// --form, --fixed-e, --joint, --starts.

@@ -31,8 +31,8 @@ json to_json(const PointSet& set) {
                       {"se", number_or_null(p.standard_error)},
                       {"run", p.run},
                       {"cluster", p.cluster}});
-  return {
-      {"source", set.source}, {"n_is", set.n_name}, {"c_is", set.c_name}, {"notices", set.notices}, {"points", points}};
+  return {{"source", set.source},     {"n_is", set.n_name},     {"c_is", set.c_name},
+          {"loss_is", set.loss_name}, {"notices", set.notices}, {"points", points}};
 }
 
 static json pair_of(const Interval& interval) {

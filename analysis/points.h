@@ -20,7 +20,7 @@ struct Point {
   double n = 0;                           // parameters
   double d = 0;                           // tokens trained on
   double c = 0;                           // FLOPs spent
-  double loss = 0;                        // validation loss, nats per token
+  double loss = 0;                        // validation loss, in one unit for all
   double standard_error = kMissing;       // of the loss
   std::string run = {};                   // id, or "row 12" of a CSV
   std::string cluster = {};               // runs that share a trunk are not independent
@@ -31,10 +31,11 @@ struct Point {
 };
 
 struct PointSet {
-  std::string source = {};   // study or file, for headings
-  std::string n_name = "n";  // which convention n is in: "non_embedding", or the CSV's column
-  std::string c_name = "c";  // likewise: "with_head", …
-  bool has_families = true;  // false: no column names them, all points are of one
+  std::string source = {};         // study or file, for headings
+  std::string n_name = "n";        // which convention n is in: "non_embedding", or the CSV's column
+  std::string c_name = "c";        // likewise: "with_head", …
+  std::string loss_name = "loss";  // likewise: "nats_per_token", "bits_per_byte"
+  bool has_families = true;        // false: no column names them, all points are of one
   std::vector<Point> points = {};
   std::vector<std::string> notices = {};   // what was assumed or left out
   std::vector<std::string> warnings = {};  // what is doubtful about the points themselves, and how to mend it

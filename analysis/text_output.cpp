@@ -92,11 +92,12 @@ std::string points_text(const PointSet& set) {
 }
 
 std::string points_csv(const PointSet& set) {
-  std::string text = "family,size,budget,n,d,c,loss,se,run,cluster\n";
+  std::string text = "family,size,budget,n,d,c,loss,se,run,cluster,seed,phase,tokenizer\n";
   for (const Point& p : set.points)
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", csv_cell(p.family), csv_cell(p.size), p.budget, p.n, p.d,
-                        p.c, p.loss, std::isnan(p.standard_error) ? "" : fmt::format("{}", p.standard_error),
-                        csv_cell(p.run), csv_cell(p.cluster));
+    text +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_cell(p.family), csv_cell(p.size), p.budget, p.n,
+                    p.d, p.c, p.loss, std::isnan(p.standard_error) ? "" : fmt::format("{}", p.standard_error),
+                    csv_cell(p.run), csv_cell(p.cluster), csv_cell(p.seed), csv_cell(p.phase), csv_cell(p.tokenizer));
   return text;
 }
 

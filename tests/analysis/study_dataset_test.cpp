@@ -9,7 +9,9 @@
 namespace hyscale::analysis {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
@@ -48,6 +50,42 @@ TEST(StudyPoints, KeepTheBestLearningRateOfACellAndSaySo) {
   ASSERT_EQ(set.points.size(), 2u);
   EXPECT_EQ(set.points[0].run, best);
   EXPECT_THAT(set.notices, Contains(HasSubstr("lowest validation loss was kept (transformer)")));
+}
+
+TEST(StudyPoints, WarnOfARateAtTheEdgeOfItsSweepAlone) {
+  StudyStore store;
+  for (const auto& [lr, loss] : {std::pair{1e-3, 3.5}, {2e-3, 3.4}, {4e-3, 3.6}}) store.add({.loss = loss, .lr = lr});
+  EXPECT_THAT(points_from_study(store.path(), store.study(), {}).warnings, IsEmpty());
+  for (const auto& [lr, loss] : {std::pair{1e-3, 3.3}, {2e-3, 3.2}, {4e-3, 3.1}})
+    store.add({.n = 2e6, .loss = loss, .lr = lr});
+  EXPECT_THAT(points_from_study(store.path(), store.study(), {}).warnings,
+              ElementsAre(AllOf(HasSubstr("edge of its sweep: transformer 2M at 0.004, the largest of 3"),
+                                HasSubstr("sweep further"))));
+}
+
+TEST(StudyPoints, WarnOfRunsBeforeAndAfterTheDecayOfTheirRate) {
+  StudyStore store;
+  store.add({.n = 1e6});
+  store.add({.n = 2e6});
+  EXPECT_THAT(points_from_study(store.path(), store.study(), {}).warnings, IsEmpty());
+  store.add({.n = 4e6, .cooldown_tokens = 0});
+  const PointSet set = points_from_study(store.path(), store.study(), {});
+  EXPECT_THAT(set.warnings, ElementsAre(AllOf(HasSubstr("phases of the learning rate are mixed (2 of decayed, 1 of "
+                                                        "stable)"),
+                                              HasSubstr("keep one phase"))));
+  EXPECT_EQ(set.points[0].tokenizer, "byte dddddddd");
+}
+
+TEST(StudyPoints, TakeBitsPerByteAsTheLossWhereTheyAreKnown) {
+  StudyStore store;
+  store.add({.n = 1e6, .loss = 3});
+  store.add({.n = 2e6, .loss = 2, .bits_per_nat = std::nan("")});
+  const PointSet set = points_from_study(store.path(), store.study(), {.metric = "bits_per_byte"});
+  ASSERT_EQ(set.points.size(), 1u);
+  EXPECT_NEAR(set.points[0].loss, 2.4, 1e-12);
+  EXPECT_NEAR(set.points[0].standard_error, 0.0016, 1e-12);
+  EXPECT_EQ(set.loss_name, "bits_per_byte");
+  EXPECT_THAT(set.warnings, ElementsAre(HasSubstr("1 runs left out")));
 }
 
 TEST(StudyPoints, TakeEachSettingOfTheAxesAndEachContextForAFamilyOfItsOwn) {

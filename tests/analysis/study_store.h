@@ -66,6 +66,8 @@ class StudyStore {
     std::string cause = {};
     std::string axes = {};
     int64_t context = 0;
+    int64_t cooldown_tokens = 8192;
+    double bits_per_nat = 0.8;  // NaN: the bytes of the text are not known
   };
 
   /// Returns the run's id.
@@ -73,7 +75,8 @@ class StudyStore {
     const std::string id = fmt::format("run{:04}", ++runs_);
     const double per_token = 6 * cell.n + 1e6;  // with an output head
     const auto tokens = static_cast<int64_t>(cell.budget / per_token);
-    storage::RunRow run{.run_id = id, .config = kConfig, .state = cell.state, .cause = cell.cause, .busy_seconds = 12};
+    storage::RunRow run{
+        .run_id = id, .config = config(cell), .state = cell.state, .cause = cell.cause, .busy_seconds = 12};
     run.figures.tokens = tokens;
     run.figures.context = cell.context;
     run.figures.params_non_embedding = static_cast<int64_t>(cell.n);
@@ -117,6 +120,11 @@ class StudyStore {
   }
 
  private:
+  static std::string config(const Cell& cell) {
+    return fmt::format("{}  schedule: {{kind: trapezoid, warmup_tokens: 4096, cooldown_tokens: {}}}\n", kConfig,
+                       cell.cooldown_tokens);
+  }
+
   static constexpr const char* kConfig =
       "format: hyscale.run/1\n"
       "model:\n  vocabulary: 259\n  context: 64\n  d_model: 32\n"
@@ -125,21 +133,22 @@ class StudyStore {
       "data: {corpus: prose, seed: 0}\n"
       "train:\n  tokens: 65536\n  batch_tokens: 1024\n"
       "  optimizer: {kind: adamw, lr: 3e-3, betas: [0.9, 0.95], epsilon: 1e-8, weight_decay: 0.1, clip: 1.0}\n"
-      "  schedule: {kind: trapezoid, warmup_tokens: 4096, cooldown_tokens: 8192}\n"
       "  precision: fp32\n  seed: 0\n";
 
   void finish(const std::string& id, int64_t tokens, const Cell& cell) {
     const double loss = cell.loss;
     const std::map<std::string, std::string> provenance = {{"host", "node1"}, {"cpu", "a cpu"}, {"commit", "abc123"}};
-    database_->put_result(id, {.evals = {{100, tokens, loss, loss * 0.8, 0.002}}, .provenance = provenance});
+    database_->put_result(id,
+                          {.evals = {{100, tokens, loss, loss * cell.bits_per_nat, 0.002}}, .provenance = provenance});
     if (!cell.curve) return;
-    storage::RunRecord record{.run_id = id, .run_yaml = kConfig, .steps = {}, .evals = {}, .provenance = provenance};
+    storage::RunRecord record{
+        .run_id = id, .run_yaml = config(cell), .steps = {}, .evals = {}, .provenance = provenance};
     for (int64_t step = 1; step <= 300; ++step) {
       const int64_t seen = std::max<int64_t>(tokens * step / 300, step);
       const double above = std::pow(static_cast<double>(step), -0.6) - std::pow(300.0, -0.6);
       record.steps.push_back({step, seen, loss + 3 * above, 1e-3, 1, 0.01});
     }
-    record.evals.push_back({300, tokens, loss, loss * 0.8, 0.002});
+    record.evals.push_back({300, tokens, loss, loss * cell.bits_per_nat, 0.002});
     const storage::RunDirectory directory{path_ + "/runs/" + id};
     std::filesystem::create_directories(directory.path);
     storage::write_run_record(directory.run_h5(), record);
