@@ -11,7 +11,8 @@ namespace {
 
 std::string facts_of(const Execution& own, const Mesh& mesh) {
   nlohmann::json facts{{"config", nlohmann::json::parse(own.canonical)}};
-  for (const char* name : {"device", "dp", "tp", "micro_batch", "deterministic"}) facts[name] = own.settings.at(name);
+  for (const char* name : {"device", "dp", "tp", "micro_batch", "deterministic", "branches"})
+    facts[name] = own.settings.at(name);
   for (const char* name : {"commit", "build", "recompute"}) facts[name] = own.provenance.at(name);
   if (mesh.tp > 1) facts["kernels"] = own.provenance.at("kernels");
   return facts.dump();

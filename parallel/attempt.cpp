@@ -91,7 +91,7 @@ int64_t choose_micro_batch(const Attempt& attempt) {
   const int64_t before = std::atoll(setting_before(attempt.options, "micro_batch").c_str());
   if (before > 0 && before <= local) return before;
   if (attempt.device.gpu == nullptr) return std::min(spec::usual_micro_batch(config.model.context), local);
-  return fitting_micro_batch(config.model, config.train.precision, attempt.options.recompute, local,
+  return fitting_micro_batch(config.model, config.train.precision, attempt.options.step.recompute, local,
                              attempt.device.gpu->memory_use().free);
 }
 
@@ -125,13 +125,14 @@ void prepare(Attempt& a) {
                               {"tp", std::to_string(a.mesh.tp)},
                               {"micro_batch", std::to_string(a.plan.micro_batch)},
                               {"threads", std::to_string(threads.threads)},
-                              {"deterministic", options.deterministic ? "yes" : "no"}},
+                              {"deterministic", options.deterministic ? "yes" : "no"},
+                              {"branches", options.step.side_by_side ? "side-by-side" : "in-turn"}},
                  .provenance = {{"commit", build_commit()},
                                 {"build", build_flags()},
                                 {"kernels", kernels::instruction_set()},
                                 {"host", host_name()},
                                 {"cpu", cpu_model()},
-                                {"recompute", spec::kRecomputes[static_cast<size_t>(options.recompute)]},
+                                {"recompute", spec::kRecomputes[static_cast<size_t>(options.step.recompute)]},
                                 {"gpu", a.device.gpu != nullptr ? a.device.gpu->name() : ""},
                                 {"mpi", a.world.library()},
                                 {"placement", threads.how},

@@ -12,7 +12,7 @@
 #include "parallel/execution.h"
 #include "parallel/gpu_memory.h"
 #include "parallel/mesh.h"
-#include "parallel/recompute_option.h"
+#include "parallel/step_options.h"
 #include "parallel/threads.h"
 #include "parallel/train_bench.h"
 #include "parallel/train_bench_text.h"
@@ -37,7 +37,7 @@ TrainBenchPlan resolve(const BenchOptions& options, const spec::RunConfig& confi
   plan.batch_sequences = options.batch > 0 ? options.batch : batch_sequences(config);
   const int64_t usual = device.gpu == nullptr
                             ? spec::usual_micro_batch(config.model.context)
-                            : fitting_micro_batch(config.model, config.train.precision, plan.recompute,
+                            : fitting_micro_batch(config.model, config.train.precision, plan.step.recompute,
                                                   plan.batch_sequences, device.gpu->memory_use().free);
   plan.micro_batch = std::min(options.micro_batch > 0 ? options.micro_batch : usual, plan.batch_sequences);
   return plan;
@@ -73,7 +73,7 @@ void add_train(CLI::App& app) {
   command->add_option("--warmup", options->plan.warmup, "Steps before them")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  add_recompute_option(*command, options->plan.recompute);
+  add_step_options(*command, options->plan.step);
   command->add_option("--threads", options->threads, "Threads (default: allowed cores)")->check(CLI::PositiveNumber);
   command->add_option("--pin", options->pin, "Cores for the threads, one each: 0,1")->delimiter(',');
   command->add_option("--device", options->device, "auto, cpu or cuda")

@@ -13,7 +13,7 @@
 #include "parallel/inspect_checkpoint.h"
 #include "parallel/inspect_text.h"
 #include "parallel/mesh.h"
-#include "parallel/recompute_option.h"
+#include "parallel/step_options.h"
 
 namespace hyscale::parallel {
 

@@ -9,7 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/yaml_reader.h"
 #include "parallel/commands.h"
-#include "parallel/recompute_option.h"
+#include "parallel/step_options.h"
 #include "parallel/token_count.h"
 #include "parallel/train.h"
 
@@ -98,7 +98,7 @@ void add_how(CLI::App& command, Arguments& a) {
       ->check(CLI::PositiveNumber);
   command.add_option("--pin", o.pin, "Cores for the threads, one each: 0,1 (default: the system places them)")
       ->delimiter(',');
-  add_recompute_option(command, o.recompute);
+  add_step_options(command, o.step);
   command.add_option("--deterministic", a.deterministic, "yes or no; the CPU is deterministic either way")
       ->check(CLI::IsMember({"yes", "no"}));
 }

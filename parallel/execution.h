@@ -15,7 +15,7 @@ namespace hyscale::parallel {
 struct Execution {
   std::string run_id;
   std::string canonical;                          // the run's canonical form: says what differs when the id does
-  std::map<std::string, std::string> settings;    // device, dp, tp, micro_batch, threads, deterministic
+  std::map<std::string, std::string> settings;    // device, dp, tp, micro_batch, threads, deterministic, branches
   std::map<std::string, std::string> provenance;  // commit, build, host, cpu, mpi, seeds, …
 };
 void write_execution(const storage::RunDirectory& run, const Execution& execution);

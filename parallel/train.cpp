@@ -90,7 +90,7 @@ ExitCode run_attempt(Attempt& a, Recorder* recorder) {
   Collective& ranks = a.world.ranks();
   int64_t begin[2] = {a.start.step, a.start.branch ? 1 : 0};
   ranks.broadcast(std::as_writable_bytes(std::span(begin)), 0);
-  TrainState state(a.identity.config, a.device, *a.groups, a.options.recompute);
+  TrainState state(a.identity.config, a.device, *a.groups, a.options.step);
   if (begin[0] == 0)
     state.initialise(a.identity.config.train.seed);
   else
@@ -117,7 +117,7 @@ ExitCode run_in_memory(Attempt& a, Recorder* recorder) {
     return run_attempt(a, recorder);
   } catch (const OutOfMemory& e) {
     if (a.device.gpu == nullptr) throw;
-    throw explain(e, a.identity.config, a.plan.micro_batch, a.options.recompute, a.device.gpu->memory_use());
+    throw explain(e, a.identity.config, a.plan.micro_batch, a.options.step.recompute, a.device.gpu->memory_use());
   }
 }
 

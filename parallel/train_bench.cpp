@@ -36,7 +36,7 @@ class Bench {
   Bench(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device)
       : plan_(plan),
         learning_rate_(config.train.optimizer.lr),
-        state_(config, device, {self_, self_, self_}, plan.recompute),
+        state_(config, device, {self_, self_, self_}, plan.step),
         buffer_(plan.micro_batch, config.model.context, !config.data.cross_document),
         scale_(1.0 / static_cast<double>(plan.batch_sequences * config.model.context)) {
     std::mt19937_64 random(0);

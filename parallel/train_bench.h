@@ -10,6 +10,7 @@
 #include "parallel/device.h"
 #include "parallel/gpu_sensors.h"
 #include "parallel/gpu_yardstick.h"
+#include "parallel/step_options.h"
 
 namespace hyscale::parallel {
 
@@ -17,7 +18,7 @@ namespace hyscale::parallel {
 struct TrainBenchPlan {
   int64_t batch_sequences = 1;  // of one step
   int64_t micro_batch = 1;      // sequences of one forward pass
-  spec::Recompute recompute = spec::Recompute::none;
+  StepOptions step;
   int steps = 10;              // timed
   int warmup = 2;              // before them, not timed
   double ceiling_seconds = 0;  // GPU: spent behind the steps on measuring what plain products sustain; 0: not asked

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/spec/run_config.h"
+#include "parallel/step_options.h"
 
 namespace hyscale::parallel {
 
@@ -26,9 +27,9 @@ struct TrainOptions {
   int64_t micro_batch = 0;      // sequences of one forward pass per rank; 0: about 16K tokens
   int threads = 0;              // 0: allowed cores / ranks on this host
   bool deterministic = true;    // the CPU back end has no other way
+  StepOptions step;             // its recompute alone changes no bit
 
   // these do not
-  spec::Recompute recompute = spec::Recompute::none;
   std::vector<int> pin;                 // cores, one for each thread
   double time_limit = 0;                // seconds since the start of the process; 0: none
   double hang_limit = 600;              // seconds that a rank waits for others before it ends all; 0: any time

@@ -44,13 +44,14 @@ std::unique_ptr<Optimizer> make_optimizer(model::ParameterTable& parameters, con
 }  // namespace
 
 TrainState::TrainState(const spec::RunConfig& config, const WorkDevice& device, const Groups& groups,
-                       spec::Recompute recompute)
+                       const StepOptions& step)
     : groups_(groups),
       context_(device.context()),
       tensor_group_(groups.tensor.size() > 1 ? std::make_unique<HostTensorGroup>(groups.tensor) : nullptr),
       model_(config.model, device.compute, {}, device.context(), tensor_group_.get()),
       optimizer_(make_optimizer(model_.parameters(), config.train.optimizer, device, groups)) {
-  model_.recompute(recompute);
+  model_.recompute(step.recompute);
+  model_.run_branches_side_by_side(step.side_by_side);
   model_.multiply_in_float8(device.float8);
 }
 

@@ -8,6 +8,7 @@
 #include "parallel/device.h"
 #include "parallel/mesh.h"
 #include "parallel/optimizer.h"
+#include "parallel/step_options.h"
 #include "storage/files/checkpoint.h"
 
 namespace hyscale::parallel {
@@ -22,7 +23,7 @@ class TrainState {
  public:
   /// `device` and the groups' collectives must outlive it.
   TrainState(const spec::RunConfig& config, const WorkDevice& device, const Groups& groups,
-             spec::Recompute recompute = spec::Recompute::none);
+             const StepOptions& step = {});
 
   model::Model& model() { return model_; }
 

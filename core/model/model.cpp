@@ -109,7 +109,10 @@ struct Model::State {
     for (size_t i = 0; i < config.stack.size(); ++i) layers.push_back(make_layer(config, i, parameters, around));
   }
 
-  Exec exec() { return {.device = context.device(), .arena = &arena, .context = &context, .float8 = float8}; }
+  Exec exec() {
+    return {
+        .device = context.device(), .arena = &arena, .context = &context, .two_queues = side_by_side, .float8 = float8};
+  }
   Tensor forward(const TokenBatch& batch);
   void backward(const TokenBatch& batch, const Tensor& dfinal);
   void accumulate(const TokenBatch& batch, double scale);
@@ -132,6 +135,7 @@ struct Model::State {
   OwnedTensor loss;  // f64 [1]
   std::deque<DeviceBatch> batches;
   spec::Recompute recompute = spec::Recompute::none;
+  bool side_by_side = false;
   bool float8 = false;
   FiniteCheck* check = nullptr;  // set while somebody looks for a value that is not finite
 };
@@ -215,6 +219,7 @@ const spec::ModelConfig& Model::config() const { return state_->config; }
 ParameterTable& Model::parameters() { return state_->parameters; }
 const ParameterTable& Model::parameters() const { return state_->parameters; }
 void Model::recompute(spec::Recompute what) { state_->recompute = what; }
+void Model::run_branches_side_by_side(bool yes) { state_->side_by_side = yes; }
 void Model::multiply_in_float8(bool yes) { state_->float8 = yes; }
 size_t Model::activation_bytes() const { return state_->arena.reserved_bytes(); }
 

@@ -42,6 +42,10 @@ class Model {
   /// Projections in eight bits (mixers/projection.h), on a GPU in bf16. As above.
   void multiply_in_float8(bool yes);
 
+  /// A hybrid layer's branches on two queues of a GPU, but where one gives the other its values; else one behind the
+  /// other. Side by side their gradients of the layer's input are rounded before they are added. As above.
+  void run_branches_side_by_side(bool yes);
+
   const spec::ModelConfig& config() const;
   ParameterTable& parameters();
   const ParameterTable& parameters() const;

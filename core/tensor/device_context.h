@@ -67,6 +67,10 @@ class DeviceContext {
   virtual void download(void* host, const Tensor& from) = 0;
   virtual void synchronise() = 0;
 
+  /// Enqueues both; in a recording the second goes to a queue of its own, so that they may happen side by side. Neither
+  /// may touch what the other writes. What is enqueued next waits for both.
+  virtual void side_by_side(const std::function<void()>& first, const std::function<void()>& second) = 0;
+
   /// Whether `record` is offered.
   virtual bool can_record() const = 0;
   /// Calls `work`, which must only enqueue, and keeps what it enqueued instead of doing it. Memory that the work uses

@@ -16,6 +16,10 @@ class HostContext final : public DeviceContext {
   void upload(const Tensor& to, const void* host) override { std::memcpy(to.data(), host, bytes_of(to)); }
   void download(void* host, const Tensor& from) override { std::memcpy(host, from.data(), bytes_of(from)); }
   void synchronise() override {}
+  void side_by_side(const std::function<void()>& first, const std::function<void()>& second) override {
+    first();
+    second();
+  }
   bool can_record() const override { return false; }
   std::unique_ptr<Recording> record(const std::function<void()>&) override {
     throw ShapeError("the CPU records no work");

@@ -76,6 +76,7 @@ void* Arena::take(size_t bytes) {
     if (now_.used + bytes > span_->size()) span_->grow(now_.used + bytes);
     void* const data = static_cast<std::byte*>(span_->data()) + now_.used;
     now_.used += bytes;
+    highest_ = std::max(highest_, now_.used);
     peak_ = std::max(peak_, now_.used);
     return data;
   }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/tensor/tensor.h"
@@ -108,6 +110,15 @@ class Arena {
   Tensor matrix(DType dtype, int64_t rows, int64_t width);
   Mark mark() const { return now_; }
   void release(Mark mark);
+  /// Calls `work`, and hands out nothing again that it used, given back or not, until more is given back than that: for
+  /// work that goes on while other work is enqueued. Only where memory grows in place.
+  template <class Work>
+  void keep_all_of(const Work& work) {
+    const size_t highest = std::exchange(highest_, now_.used);
+    work();
+    now_.used = highest_;
+    highest_ = std::max(highest_, highest);
+  }
   size_t reserved_bytes() const;
   size_t peak_bytes() const { return peak_; }
   /// Grows when memory moves that was given back: whoever kept addresses of it must forget them.
@@ -124,7 +135,8 @@ class Arena {
   std::unique_ptr<GrowingMemory> span_;  // null: blocks
   std::vector<Block> blocks_;
   Mark now_;
-  size_t peak_ = 0;  // bytes in use at once
+  size_t peak_ = 0;     // bytes in use at once
+  size_t highest_ = 0;  // likewise, in this block since keep_all_of was called
   int64_t generation_ = 0;
 };
 

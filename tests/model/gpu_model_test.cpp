@@ -54,8 +54,9 @@ class EveryStackOnAGpu : public ::testing::TestWithParam<Stack> {
   }
 
   /// Relative difference of each parameter's gradient, as a share of the largest gradient's norm where it is tiny.
-  void expect_like_the_cpu(const Batch& batch, DType dtype, double tolerance) {
+  void expect_like_the_cpu(const Batch& batch, DType dtype, double tolerance, bool side_by_side = false) {
     Model cpu = on(host_context(), DType::f32), model = on(*gpu_, dtype);
+    model.run_branches_side_by_side(side_by_side);
     const double expected = cpu.forward_backward(batch.tokens(), 0.5);
     EXPECT_NEAR(model.forward_backward(batch.tokens(), 0.5) / expected, 1, tolerance / 4);
     const std::vector<float> want = gradients_of(cpu, host_context()), got = gradients_of(model, *gpu_);
@@ -74,6 +75,22 @@ class EveryStackOnAGpu : public ::testing::TestWithParam<Stack> {
     }
   }
 
+  void expect_the_same_bits_again(bool side_by_side) {
+    std::vector<std::vector<float>> runs;
+    std::vector<double> losses;
+    Model model = on(*gpu_, DType::bf16);
+    model.run_branches_side_by_side(side_by_side);
+    for (int run = 0; run < 4; ++run) {  // by itself, recorded, replayed twice
+      model.parameters().clear_gradients();
+      losses.push_back(model.forward_backward(batch_.tokens(), 1));
+      runs.push_back(gradients_of(model, *gpu_));
+    }
+    for (size_t run = 1; run < runs.size(); ++run) {
+      EXPECT_EQ(losses[run], losses[0]);
+      EXPECT_TRUE(runs[run] == runs[0]) << "run " << run;
+    }
+  }
+
   static inline std::unique_ptr<DeviceContext> gpu_;
   Batch batch_{kSequences, kLength, GetParam().config.vocabulary, 3};
 };
@@ -87,20 +104,12 @@ TEST_P(EveryStackOnAGpu, KeepsDocumentsApartLikeTheCpu) {
 
 TEST_P(EveryStackOnAGpu, ComputesInBf16NearlyTheSame) { expect_like_the_cpu(batch_, DType::bf16, 0.12); }
 
-TEST_P(EveryStackOnAGpu, GivesTheSameBitsRecordedOrNot) {
-  std::vector<std::vector<float>> runs;
-  std::vector<double> losses;
-  Model model = on(*gpu_, DType::bf16);
-  for (int run = 0; run < 4; ++run) {  // by itself, recorded, replayed twice
-    model.parameters().clear_gradients();
-    losses.push_back(model.forward_backward(batch_.tokens(), 1));
-    runs.push_back(gradients_of(model, *gpu_));
-  }
-  for (size_t run = 1; run < runs.size(); ++run) {
-    EXPECT_EQ(losses[run], losses[0]);
-    EXPECT_TRUE(runs[run] == runs[0]) << "run " << run;
-  }
+TEST_P(EveryStackOnAGpu, ComputesTheSameWithBranchesSideBySide) {
+  expect_like_the_cpu(batch_, DType::f32, 2e-4, true);
+  expect_the_same_bits_again(true);
 }
+
+TEST_P(EveryStackOnAGpu, GivesTheSameBitsRecordedOrNot) { expect_the_same_bits_again(false); }
 
 TEST_P(EveryStackOnAGpu, GivesTheSameBitsWhenSwigluIsComputedAgain) {
   Model kept = on(*gpu_, DType::bf16), again = on(*gpu_, DType::bf16);

@@ -58,6 +58,43 @@ TEST(Arena, AScopeGivesItsScratchBack) {
   EXPECT_EQ(arena.tensor(DType::f32, {100}).data(), scratch);
 }
 
+/// Gives memory that grows in place, up to a MiB.
+class GrowingSource final : public MemorySource {
+ public:
+  Device device() const override { return Device::cpu; }
+  size_t alignment() const override { return 64; }
+  void* take(size_t bytes) override { return host_memory().take(bytes); }
+  void give_back(void* memory) noexcept override { host_memory().give_back(memory); }
+  void zero(void* memory, size_t bytes) override { host_memory().zero(memory, bytes); }
+  std::unique_ptr<GrowingMemory> growing() override { return std::make_unique<Piece>(); }
+
+ private:
+  struct Piece final : GrowingMemory {
+    void* data() const override { return all.data(); }
+    size_t size() const override { return used; }
+    void grow(size_t bytes) override { used = bytes; }
+    Buffer all{size_t{1} << 20};
+    size_t used = 0;
+  };
+};
+
+TEST(Arena, KeepsWhatWorkHadGivenBackUntilMoreIsGivenBack) {
+  GrowingSource source;
+  Arena arena(source);
+  const Arena::Mark start = arena.mark();
+  const auto* const begin = static_cast<std::byte*>(arena.tensor(DType::f32, {16}).data());
+  const std::byte* kept = nullptr;
+  arena.keep_all_of([&] {
+    kept = static_cast<std::byte*>(arena.tensor(DType::f32, {16}).data());
+    const Arena::Scope scratch(arena);
+    arena.tensor(DType::f32, {48});
+  });
+  EXPECT_EQ(kept - begin, 64);
+  EXPECT_EQ(static_cast<std::byte*>(arena.tensor(DType::f32, {16}).data()) - begin, 64 + 64 + 192);
+  arena.release(start);
+  EXPECT_EQ(static_cast<std::byte*>(arena.tensor(DType::f32, {16}).data()), begin);
+}
+
 TEST(ParallelFor, CoversEveryIndexOnceInBlocksOfTheGrain) {
   std::vector<int> seen(1001);
   parallel_for(1001, 64, [&](int64_t begin, int64_t end) {

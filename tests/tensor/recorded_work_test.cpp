@@ -16,6 +16,7 @@ class CountingContext final : public DeviceContext {
   void upload(const Tensor&, const void*) override {}
   void download(void*, const Tensor&) override {}
   void synchronise() override {}
+  void side_by_side(const std::function<void()>&, const std::function<void()>&) override {}
   bool can_record() const override { return true; }
   std::unique_ptr<Recording> record(const std::function<void()>&) override {
     ++recorded;

@@ -1,6 +1,7 @@
 #include "core/mixers/hybrid/hybrid.h"
 
 #include "core/kernels/scale_rows.h"
+#include "core/tensor/device_context.h"
 
 namespace hyscale::model {
 
@@ -37,9 +38,23 @@ HybridMixer::HybridMixer(const spec::HybridSpec& spec, const MixerContext& conte
     branches_.emplace_back(spec, b, context, parameters, prefix, shares_ ? &shared_ : nullptr);
 }
 
+bool HybridMixer::apart(const Exec& exec) const {
+  return exec.two_queues && exec.context != nullptr && exec.context->can_record() && !shares_;
+}
+
+template <class Work>
+void HybridMixer::both(size_t first, const Work& work, const Exec& exec) const {
+  if (!apart(exec)) {
+    work(first);
+    return work(1 - first);
+  }
+  exec.context->side_by_side([&] { exec.arena->keep_all_of([&] { work(first); }); }, [&] { work(1 - first); });
+}
+
 void HybridMixer::forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) {
   scale_.forward(x, exec);
-  for (const size_t b : {giver_, 1 - giver_}) rows_[b] = branches_[b].forward(x, shape, exec);
+  both(
+      giver_, [&](size_t b) { rows_[b] = branches_[b].forward(x, shape, exec); }, exec);
   if (summed_first()) {
     scaled_[0] = fused(exec);
     return projections_[0].forward(scaled_[0], out, false, exec);
@@ -71,8 +86,16 @@ void HybridMixer::backward(const Tensor& x, const Tensor& dout, const Tensor& dx
   scale_.begin_backward(exec);
   const std::array<Tensor, 2> drows = backward_to_rows(dout, exec);
   if (shares_) shared_.gradient = rows_like(shared_.rows, exec);
-  branches_[1 - giver_].backward(x, drows[1 - giver_], dx, false, exec);
-  branches_[giver_].backward(x, drows[giver_], dx, true, exec);
+  // what happens side by side cannot add to one dx
+  const Tensor own = apart(exec) ? rows_like(dx, exec) : dx;
+  both(
+      1 - giver_,
+      [&](size_t b) {
+        const bool second = b == giver_;
+        branches_[b].backward(x, drows[b], second ? own : dx, second && !apart(exec), exec);
+      },
+      exec);
+  if (apart(exec)) kernels::scale_rows({.out = dx, .x = own, .factor = {}, .accumulate = true}, exec);
   scale_.backward(x, dx, exec);
 }
 

@@ -14,6 +14,11 @@ class HybridMixer final : public Mixer {
   void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) override;
 
  private:
+  /// Whether the branches happen side by side.
+  bool apart(const Exec& exec) const;
+  /// work(branch) of both, `first` first.
+  template <class Work>
+  void both(size_t first, const Work& work, const Exec& exec) const;
   bool summed_first() const { return projections_.size() == 1; }
   Tensor fused(const Exec& exec) const;
   Tensor scaled(size_t branch, const Exec& exec) const;

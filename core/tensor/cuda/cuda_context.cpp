@@ -97,16 +97,22 @@ struct CudaContext::Timing {
 CudaContext::CudaContext(const CudaOptions& options) : options_(options) {
   check_cuda(cudaSetDevice(options.index), "choosing the GPU");
   check_cuda(cudaGetDeviceProperties(&properties_, options.index), "asking for the GPU's properties");
-  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
-  memory_ = std::make_unique<CudaMemory>(stream_);
+  for (Queue& queue : queues_) {
+    check_cuda(cudaStreamCreateWithFlags(&queue.stream, cudaStreamNonBlocking), "making a stream");
+    check_cuda(cudaEventCreateWithFlags(&queue.passed, cudaEventDisableTiming), "making an event");
+  }
+  memory_ = std::make_unique<CudaMemory>(*this);
   staging_ = std::make_unique<Staging>();
 }
 
 CudaContext::~CudaContext() {
-  cudaStreamSynchronize(stream_);
-  parts_.clear();
+  for (Queue& queue : queues_) {
+    cudaStreamSynchronize(queue.stream);
+    queue.parts.clear();
+    cudaEventDestroy(queue.passed);
+    cudaStreamDestroy(queue.stream);
+  }
   staging_.reset();
-  cudaStreamDestroy(stream_);
 }
 
 MemorySource& CudaContext::memory() { return *memory_; }
@@ -133,34 +139,62 @@ void CudaContext::upload(const Tensor& to, const void* host) {
     const Staging::Slot& slot = staging_->take(count);
     std::memcpy(slot.memory, static_cast<const std::byte*>(host) + begin, count);
     check_cuda(cudaMemcpyAsync(static_cast<std::byte*>(to.data()) + begin, slot.memory, count, cudaMemcpyHostToDevice,
-                               stream_),
+                               stream()),
                "copying to the GPU");
-    check_cuda(cudaEventRecord(slot.copied, stream_), "recording an event");
+    check_cuda(cudaEventRecord(slot.copied, stream()), "recording an event");
   }
 }
 
 void CudaContext::download(void* host, const Tensor& from) {
-  check_cuda(cudaMemcpyAsync(host, from.data(), bytes_of(from), cudaMemcpyDeviceToHost, stream_),
+  check_cuda(cudaMemcpyAsync(host, from.data(), bytes_of(from), cudaMemcpyDeviceToHost, stream()),
              "copying from the GPU");
   synchronise();
 }
 
-void CudaContext::synchronise() { check_cuda(cudaStreamSynchronize(stream_), "waiting for the GPU"); }
+void CudaContext::synchronise() { check_cuda(cudaStreamSynchronize(stream()), "waiting for the GPU"); }
+
+void CudaContext::wait_for(Queue& other) {
+  check_cuda(cudaEventRecord(other.passed, other.stream), "recording an event");
+  check_cuda(cudaStreamWaitEvent(queue_->stream, other.passed), "waiting for another stream");
+}
+
+// By themselves they follow each other: products are timed at their first use.
+void CudaContext::side_by_side(const std::function<void()>& first, const std::function<void()>& second) {
+  Queue& main = queues_[0];
+  Queue& beside = queues_[1];
+  const auto fork = [&] {
+    queue_ = &beside;
+    wait_for(main);
+    queue_ = &main;
+  };
+  if (recording_) fork();
+  first();
+  if (!recording_) fork();
+  queue_ = &beside;
+  try {
+    second();
+  } catch (...) {
+    queue_ = &main;
+    throw;
+  }
+  queue_ = &main;
+  wait_for(beside);
+}
 
 std::unique_ptr<Recording> CudaContext::record(const std::function<void()>& work) {
-  check_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a step");
+  check_cuda(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal), "recording a step");
   recording_ = true;
   cudaGraph_t graph = nullptr;
   try {
     work();
   } catch (...) {
     recording_ = false;
-    cudaStreamEndCapture(stream_, &graph);
+    cudaStreamEndCapture(stream(), &graph);
     if (graph != nullptr) cudaGraphDestroy(graph);
     throw;
   }
   recording_ = false;
-  check_cuda(cudaStreamEndCapture(stream_, &graph), "recording a step");
+  check_cuda(cudaStreamEndCapture(stream(), &graph), "recording a step");
   cudaGraphExec_t executable = nullptr;
   const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
@@ -172,12 +206,12 @@ CudaContext::Span CudaContext::begin_span() {
   Span span{};
   check_cuda(cudaEventCreate(&span.begin), "making an event");
   check_cuda(cudaEventCreate(&span.end), "making an event");
-  check_cuda(cudaEventRecord(span.begin, stream_), "recording an event");
+  check_cuda(cudaEventRecord(span.begin, stream()), "recording an event");
   return span;
 }
 
 void CudaContext::end_span(const Span& span) const {
-  check_cuda(cudaEventRecord(span.end, stream_), "recording an event");
+  check_cuda(cudaEventRecord(span.end, stream()), "recording an event");
 }
 
 static void forget(cudaEvent_t begin, cudaEvent_t end) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cuda_runtime_api.h>
 #include <memory>
 #include <typeindex>
@@ -15,7 +16,7 @@ class CudaMemory;
 /// Throws OutOfMemory for a failed allocation, Error (exit 1) naming `what` for anything else that is no success.
 void check_cuda(cudaError_t status, const char* what);
 
-/// One GPU: a stream, its memory, and what libraries keep for it.
+/// One GPU: a stream and a second beside it, its memory, and what libraries keep for it.
 class CudaContext final : public DeviceContext {
  public:
   explicit CudaContext(const CudaOptions& options);
@@ -31,6 +32,7 @@ class CudaContext final : public DeviceContext {
   void upload(const Tensor& to, const void* host) override;
   void download(void* host, const Tensor& from) override;
   void synchronise() override;
+  void side_by_side(const std::function<void()>& first, const std::function<void()>& second) override;
   bool can_record() const override { return true; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
   void time_recordings() override;
@@ -39,16 +41,18 @@ class CudaContext final : public DeviceContext {
   bool times_operations() const override { return timing_ != nullptr; }
   std::vector<OperationTime> operation_times() override;
 
-  cudaStream_t stream() const { return stream_; }
+  /// The one at work.
+  cudaStream_t stream() const { return queue_->stream; }
   const cudaDeviceProp& properties() const { return properties_; }
   int multiprocessors() const { return properties_.multiProcessorCount; }
   bool deterministic() const { return options_.deterministic; }
   bool recording() const { return recording_; }
 
-  /// What a kernel keeps between calls (library handles, plans, workspaces): made on first use as T(CudaContext&).
+  /// What a kernel keeps between calls on the stream at work (library handles, plans, workspaces): made on first use as
+  /// T(CudaContext&).
   template <class T>
   T& part() {
-    std::shared_ptr<void>& slot = parts_[typeid(T)];
+    std::shared_ptr<void>& slot = queue_->parts[typeid(T)];
     if (slot == nullptr) slot = std::make_shared<T>(*this);
     return *static_cast<T*>(slot.get());
   }
@@ -58,6 +62,12 @@ class CudaContext final : public DeviceContext {
   class Graph;
   struct Staging;
   struct Timing;
+  struct Queue {
+    cudaStream_t stream = nullptr;
+    cudaEvent_t passed = nullptr;  // what the other one waits for
+    std::unordered_map<std::type_index, std::shared_ptr<void>> parts;
+  };
+  void wait_for(Queue& other);
   struct Span {
     cudaEvent_t begin, end;
   };
@@ -66,13 +76,13 @@ class CudaContext final : public DeviceContext {
 
   CudaOptions options_;
   cudaDeviceProp properties_{};
-  cudaStream_t stream_ = nullptr;
+  std::array<Queue, 2> queues_;
+  Queue* queue_ = queues_.data();
   std::unique_ptr<CudaMemory> memory_;
   std::unique_ptr<Staging> staging_;
   std::unique_ptr<Timing> timing_;              // null: nobody asked
   std::unique_ptr<std::vector<Span>> replays_;  // likewise
   bool recording_ = false;
-  std::unordered_map<std::type_index, std::shared_ptr<void>> parts_;
 };
 
 inline CudaContext& cuda_context(const Exec& exec) { return static_cast<CudaContext&>(*exec.context); }

@@ -70,7 +70,7 @@ class CudaMemory::Span final : public GrowingMemory {
     check(driver().reserve(&address_, reserved_, 0, 0, 0), "reserving addresses");
   }
   ~Span() override {
-    cudaStreamSynchronize(owner_.stream_);
+    cudaStreamSynchronize(owner_.context_.stream());
     if (size_ > 0) driver().unmap(address_, size_);
     for (const CUmemGenericAllocationHandle piece : pieces_) driver().drop(piece);
     driver().release(address_, reserved_);
@@ -145,7 +145,7 @@ void CudaMemory::give_back(void* memory) noexcept {
 std::unique_ptr<GrowingMemory> CudaMemory::growing() { return std::make_unique<Span>(*this); }
 
 void CudaMemory::zero(void* memory, size_t bytes) {
-  check_cuda(cudaMemsetAsync(memory, 0, bytes, stream_), "clearing GPU memory");
+  check_cuda(cudaMemsetAsync(memory, 0, bytes, context_.stream()), "clearing GPU memory");
 }
 
 MemoryUse CudaMemory::use() const {

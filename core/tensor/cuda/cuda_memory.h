@@ -8,10 +8,12 @@
 
 namespace hyscale {
 
-/// The memory of the GPU at work, with a count of what was taken of it. Clearing is enqueued on `stream`.
+class CudaContext;
+
+/// The memory of the GPU at work, with a count of what was taken of it. Clearing is enqueued on the context's stream.
 class CudaMemory final : public MemorySource {
  public:
-  explicit CudaMemory(cudaStream_t stream) : stream_(stream) {}
+  explicit CudaMemory(const CudaContext& context) : context_(context) {}
 
   Device device() const override { return Device::cuda; }
   size_t alignment() const override { return 256; }
@@ -28,7 +30,7 @@ class CudaMemory final : public MemorySource {
   void count(size_t bytes);
   [[noreturn]] void refuse(size_t bytes) const;
 
-  cudaStream_t stream_;
+  const CudaContext& context_;
   std::unordered_map<void*, size_t> sizes_;
   size_t taken_ = 0, peak_ = 0;
 };
