@@ -32,6 +32,7 @@ struct Evaluation {
   std::optional<data::Mixture> data;
   spec::RopeExtension extension;
   ValidationPlan plan;
+  Mesh mesh;
   std::unique_ptr<storage::CheckpointReader> checkpoint;  // rank 0 only
 
   int64_t targets() const {  // every token but a corpus's first
@@ -88,6 +89,8 @@ void prepare(const EvalOptions& options, World& world, Evaluation& e) {
   e.device = device_for(options, config.train.precision, world.ranks().size());
   e.extension = spec::parse_rope_extension(options.rope_extension);
   check_extension(e.extension, config.model);
+  e.mesh = make_mesh(world.ranks().size(), options.tp, config.model);
+  check_on_one_host(e.mesh, world.first_on_host());
   e.data.emplace(config.data, spec::store_directory(options.store));
   if (auto problem = spec::vocabulary_problem(config.model.vocabulary, e.data->manifest()))
     throw ConfigError(std::move(*problem));
@@ -137,16 +140,19 @@ std::string to_text(const Evaluation& e, const storage::EvalRow& row) {
   return text + fmt::format("{:<16}{:.5f}\n", "perplexity", std::exp(row.loss));
 }
 
-storage::EvalRow compute(Evaluation& e, Collective& ranks) {
-  model::Model model(e.identity.config.model, e.device.compute, e.extension, e.device.context());
+storage::EvalRow compute(Evaluation& e, const Groups& groups) {
+  HostTensorGroup tensor(groups.tensor);
+  model::Model model(e.identity.config.model, e.device.compute, e.extension, e.device.context(),
+                     e.mesh.tp > 1 ? &tensor : nullptr);
   model.multiply_in_float8(e.device.float8);
-  load_weights(e.checkpoint.get(), model.parameters(), ranks);
+  load_weights(e.checkpoint.get(), model.parameters(), groups.world);
+  Collective& ranks = groups.data;
   ProgressLine progress;
   int64_t done = 0;
   const int64_t mine = std::max<int64_t>(1, e.windows() / ranks.size());
   const auto alive = [&] {
     done = std::min(mine, done + e.plan.micro_batch);
-    if (ranks.rank() == 0)
+    if (groups.world.rank() == 0)
       progress.show(fmt::format("evaluating: {} of {} windows", done * ranks.size(), mine * ranks.size()));
   };
   storage::EvalRow row = validate(model, *e.data, e.plan, ranks, alive);
@@ -163,7 +169,7 @@ void evaluate(const EvalOptions& options) {
   Evaluation e;
   together(ranks, [&] { prepare(options, world, e); });
   try {
-    storage::EvalRow row = compute(e, ranks);
+    storage::EvalRow row = compute(e, world.groups(e.mesh));
     if (ranks.rank() != 0) return;
     row.step = e.checkpoint->info().step;
     row.tokens = e.checkpoint->info().tokens;

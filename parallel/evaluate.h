@@ -15,6 +15,7 @@ struct EvalOptions {
   std::string device = "auto";          // auto | cpu | cuda
   std::string rope_extension = "none";  // spec::parse_rope_extension
   int64_t micro_batch = 0;              // windows of one forward pass per rank; 0: about 16K tokens
+  int tp = 1;                           // ranks that hold one model together
   int threads = 0;                      // 0: allowed cores / ranks on this host
   bool json = false;
 };

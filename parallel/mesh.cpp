@@ -8,14 +8,29 @@
 
 namespace hyscale::parallel {
 
-Mesh make_mesh(int ranks, int tp, const spec::RunConfig& config) {
+static Problems problems_of(int ranks, int tp, const spec::ModelConfig& model) {
   Problems problems;
   if (ranks % tp != 0)
     problems.add({.what = fmt::format("--tp {}: {} rank{} {} no multiple of it", tp, ranks, ranks == 1 ? "" : "s",
                                       ranks == 1 ? "is" : "are"),
-                  .why = "dp groups of tp ranks each train the model",
+                  .why = "dp groups of tp ranks each hold the model",
                   .remedy = fmt::format("start {} ranks (mpirun -n {}), or use --tp {}", tp * (ranks / tp + 1),
                                         tp * (ranks / tp + 1), std::gcd(ranks, tp))});
+  try {
+    spec::check_split(model, tp);
+  } catch (const ConfigError& e) {
+    for (const Problem& problem : e.problems()) problems.add(problem);
+  }
+  return problems;
+}
+
+Mesh make_mesh(int ranks, int tp, const spec::ModelConfig& model) {
+  problems_of(ranks, tp, model).throw_if_any();
+  return {.dp = ranks / tp, .tp = tp};
+}
+
+Mesh make_mesh(int ranks, int tp, const spec::RunConfig& config) {
+  Problems problems = problems_of(ranks, tp, config.model);
   const int dp = std::max(1, ranks / tp);
   const int64_t sequences = batch_sequences(config);
   if (sequences % dp != 0)
@@ -25,11 +40,6 @@ Mesh make_mesh(int ranks, int tp, const spec::RunConfig& config) {
                              tp == 1 ? "ranks" : "data-parallel groups"),
          .why = "every rank must take the same number of sequences",
          .remedy = fmt::format("run on {} ranks", tp * std::gcd(sequences, static_cast<int64_t>(dp)))});
-  try {
-    spec::check_split(config.model, tp);
-  } catch (const ConfigError& e) {
-    for (const Problem& problem : e.problems()) problems.add(problem);
-  }
   problems.throw_if_any();
   return {.dp = dp, .tp = tp};
 }

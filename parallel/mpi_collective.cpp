@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 
 namespace hyscale::parallel {
@@ -28,8 +29,8 @@ int environment_number(const char* name) {
 class MpiCollective final : public Collective {
  public:
   /// Of all ranks, or of those with the same `colour`, in their order in the world. Lives until MPI ends.
-  explicit MpiCollective(Watchdog* dog) : MpiCollective(MPI_COMM_WORLD, dog) {}
-  MpiCollective(int colour, Watchdog* dog) : MpiCollective(part_of_world(colour), dog) {}
+  MpiCollective(Watchdog* dog, Waits& waits) : MpiCollective(MPI_COMM_WORLD, dog, waits) {}
+  MpiCollective(int colour, Watchdog* dog, Waits& waits) : MpiCollective(part_of_world(colour), dog, waits) {}
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   void barrier() override {
@@ -81,7 +82,7 @@ class MpiCollective final : public Collective {
   }
 
  private:
-  MpiCollective(MPI_Comm ranks, Watchdog* dog) : ranks_(ranks), dog_(dog) {
+  MpiCollective(MPI_Comm ranks, Watchdog* dog, Waits& waits) : ranks_(ranks), dog_(dog), waits_(waits) {
     MPI_Comm_set_errhandler(ranks_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(ranks_, &rank_);
     MPI_Comm_size(ranks_, &size_);
@@ -121,7 +122,10 @@ class MpiCollective final : public Collective {
   template <class F>
   void call(const char* operation, F&& mpi) const {
     const Watchdog::Waiting waiting(dog_, operation, name_);
+    const double begin = Clock::system().steady_seconds();
     const int code = mpi();
+    if (waits_.delay > 0) Clock::system().sleep(waits_.delay);
+    waits_.seconds += Clock::system().steady_seconds() - begin;
     if (code == MPI_SUCCESS) return;
     std::array<char, MPI_MAX_ERROR_STRING> text{};
     int length = 0;
@@ -132,6 +136,7 @@ class MpiCollective final : public Collective {
 
   MPI_Comm ranks_;
   Watchdog* dog_;  // null: nobody watches
+  Waits& waits_;
   int rank_ = 0, size_ = 1, world_rank_ = 0;
   std::string name_;
   std::vector<float> received_;
@@ -195,19 +200,19 @@ World::World(double hang_limit) : mpi_(launched_by_mpi()) {
     threads_ = provided == MPI_THREAD_MULTIPLE;
     first_on_host_ = first_ranks_on_hosts();
   }
-  ranks_ = std::make_unique<MpiCollective>(dog_.get());
+  ranks_ = std::make_unique<MpiCollective>(dog_.get(), waits_);
   library_ = library_name();
 }
-Groups World::groups(const Mesh& mesh) { return groups(mesh, dog_.get()); }
-Groups World::groups_of_a_thread(const Mesh& mesh) { return groups(mesh, nullptr); }
-Groups World::groups(const Mesh& mesh, Watchdog* dog) {
+Groups World::groups(const Mesh& mesh) { return groups(mesh, dog_.get(), waits_); }
+Groups World::groups_of_a_thread(const Mesh& mesh) { return groups(mesh, nullptr, thread_waits_); }
+Groups World::groups(const Mesh& mesh, Watchdog* dog, Waits& waits) {
   const auto part = [&](int size, int colour) -> Collective& {
     if (size == 1) return alone_;
-    return *parts_.emplace_back(std::make_unique<MpiCollective>(colour, dog));
+    return *parts_.emplace_back(std::make_unique<MpiCollective>(colour, dog, waits));
   };
   const int rank = ranks_->rank();
   Collective& data = part(mesh.dp, rank % mesh.tp);
-  return {*ranks_, data, part(mesh.tp, rank / mesh.tp)};
+  return {*ranks_, data, part(mesh.tp, rank / mesh.tp), mpi_ ? &waits : nullptr};
 }
 int World::local_ranks() const {
   return static_cast<int>(std::ranges::count(first_on_host_, first_on_host_[static_cast<size_t>(ranks_->rank())]));

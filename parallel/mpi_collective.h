@@ -30,6 +30,8 @@ class World {
   /// size alone. Where has_threads() is false, MPI takes calls from one thread only.
   Groups groups_of_a_thread(const Mesh& mesh);
   bool has_threads() const { return threads_; }
+  /// Makes every later call of a group sleep so many seconds.
+  void slow_down(double seconds) { waits_.delay = thread_waits_.delay = seconds; }
   int local_ranks() const;                                                  // on this host
   const std::vector<int>& first_on_host() const { return first_on_host_; }  // of each rank: the lowest beside it
   const std::string& library() const { return library_; }                   // "Open MPI v4.1.4", "none"
@@ -39,12 +41,13 @@ class World {
   [[noreturn]] void abort(int status);
 
  private:
-  Groups groups(const Mesh& mesh, Watchdog* dog);
+  Groups groups(const Mesh& mesh, Watchdog* dog, Waits& waits);
 
   bool mpi_ = false, threads_ = true;
   std::vector<int> first_on_host_{0};
   std::string library_ = "none";
   std::unique_ptr<Watchdog> dog_;  // outlives the collectives
+  Waits waits_, thread_waits_;
   std::unique_ptr<Collective> ranks_;
   std::vector<std::unique_ptr<Collective>> parts_;
   SelfCollective alone_;

@@ -62,7 +62,10 @@ Recorder::Recorder(RecorderPlan plan, storage::Curve before, int64_t from, bool 
 }
 Recorder::~Recorder() { std::fclose(log_); }
 
-void Recorder::add(const storage::StepRow& row) {
+void Recorder::add(const storage::StepRow& row, std::optional<double> waited) {
+  waits_ = waited.has_value();
+  since_line_.seconds += row.seconds;
+  since_line_.waited += waited.value_or(0);
   journal_.add(row);
   curve_.steps.push_back(row);
   status_.step = row.step;
@@ -75,6 +78,7 @@ void Recorder::add(const storage::StepRow& row) {
   status_.eta_seconds = seconds_per_step_ * static_cast<double>(plan_.steps - row.step);
   if (row.step % plan_.log_every == 0 || row.step == plan_.steps) {
     say(progress());
+    since_line_ = {};
     journal_.flush();
   }
   alive("");
@@ -109,8 +113,12 @@ std::string Recorder::progress() const {
   const double gflops = plan_.flops_per_token * status_.tokens_per_second * 1e-9;
   const std::string speed = plan_.peak_gflops > 0 ? fmt::format("MFU {:.1f}%", 100 * gflops / plan_.peak_gflops)
                                                   : fmt::format("{:.1f} GFLOP/s", gflops);
-  return fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s  {}  ETA {}", status_.step, plan_.steps, status_.loss,
-                     status_.tokens_per_second, speed, format_duration(status_.eta_seconds));
+  const std::string exposed =
+      waits_ && since_line_.seconds > 0
+          ? fmt::format("exposed communication {:.1f}%  ", 100 * since_line_.waited / since_line_.seconds)
+          : "";
+  return fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s  {}  {}ETA {}", status_.step, plan_.steps, status_.loss,
+                     status_.tokens_per_second, speed, exposed, format_duration(status_.eta_seconds));
 }
 
 // Of this attempt alone; its rows may follow those of earlier ones.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  void add(const storage::StepRow& row);
+  /// `waited`: seconds of the step in which this rank waited for others; none: it has no others.
+  void add(const storage::StepRow& row, std::optional<double> waited);
   void add(const storage::EvalRow& row);
   bool has_evaluation(int64_t step) const;
   /// A sign of life during long work between steps.
@@ -69,6 +71,10 @@ class Recorder {
   storage::RunStatus status_;
   double next_status_ = 0, next_line_ = 0;  // steady seconds
   double seconds_per_step_ = 0;             // smoothed
+  struct {
+    double seconds = 0, waited = 0;
+  } since_line_;  // steps since the last log line
+  bool waits_ = false;
   int64_t checkpoints_ = 0;
   double checkpoint_seconds_ = 0;
 };

@@ -1,7 +1,9 @@
 #include "parallel/train_bench.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "core/base/clock.h"
@@ -33,13 +35,15 @@ void fill_documents(const Tensor& document_begins, std::mt19937_64& random) {
 
 class Bench {
  public:
-  Bench(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device)
+  /// `plan` with this rank's share of the batch, which is `whole_batch` sequences.
+  Bench(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device, const Groups& groups,
+        int64_t whole_batch)
       : plan_(plan),
         learning_rate_(config.train.optimizer.lr),
-        state_(config, device, {self_, self_, self_}, plan.step),
+        state_(config, device, groups, plan.step),
         buffer_(plan.micro_batch, config.model.context, !config.data.cross_document),
-        scale_(1.0 / static_cast<double>(plan.batch_sequences * config.model.context)) {
-    std::mt19937_64 random(0);
+        scale_(1.0 / static_cast<double>(whole_batch * config.model.context)) {
+    std::mt19937_64 random(static_cast<uint64_t>(groups.data.rank()));
     const model::TokenBatch batch = buffer_.first(plan.micro_batch);
     fill_random(batch.inputs, config.model.vocabulary, random);
     fill_random(batch.targets, config.model.vocabulary, random);
@@ -64,7 +68,6 @@ class Bench {
  private:
   TrainBenchPlan plan_;
   double learning_rate_;
-  SelfCollective self_;
   TrainState state_;
   BatchBuffer buffer_;
   double scale_;
@@ -150,7 +153,8 @@ TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan
   result.tokens = tokens;
   result.flops = account.train_flops_per_token.with_head * static_cast<double>(tokens);
   {
-    Bench bench(config, plan, device);
+    SelfCollective self;
+    Bench bench(config, plan, device, {self, self, self}, plan.batch_sequences);
     if (device.gpu != nullptr)
       result.gpu = time_on_gpu(bench, plan, *device.gpu, result.step_seconds, done);
     else
@@ -161,6 +165,62 @@ TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan
   if (result.gpu && plan.ceiling_seconds > 0)
     result.gpu->sustained_rate =
         sustained_gemm_rate(*device.gpu, tokens, config.model.d_model, widest_ffn(config.model), plan.ceiling_seconds);
+  result.peak_memory = peak_memory_bytes();
+  return result;
+}
+
+/// Medians of the timed steps of one rank.
+struct StepTimes {
+  std::vector<double> seconds, waited;
+};
+
+static StepTimes time_steps(Bench& bench, const TrainBenchPlan& plan, const Groups& groups,
+                            const std::function<void()>& done) {
+  StepTimes times;
+  for (int step = 0; step < plan.warmup + plan.steps; ++step, done()) {
+    groups.world.barrier();
+    const double before = groups.waits->seconds, seconds = bench.step();
+    if (step < plan.warmup) continue;
+    times.seconds.push_back(seconds);
+    times.waited.push_back(groups.waits->seconds - before);
+  }
+  return times;
+}
+
+TrainBench bench_ranks(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device,
+                       const Mesh& mesh, const Groups& groups, const std::function<void(int)>& done) {
+  const spec::Account account = spec::account(config.model);
+  const int ranks = mesh.dp * mesh.tp;
+  int steps = 0;
+  const auto count = [&] { done(++steps); };
+  TrainBench result;
+  result.parameters = account.params.non_embedding;
+  result.tokens = plan.batch_sequences * config.model.context;
+  result.flops = account.train_flops_per_token.with_head * static_cast<double>(result.tokens);
+  result.ranks.emplace(RanksBench{.mesh = mesh});
+  TrainBenchPlan share = plan;
+  {
+    SelfCollective self;
+    share.batch_sequences = std::max<int64_t>(1, plan.batch_sequences / ranks);
+    share.micro_batch = std::min(plan.micro_batch, share.batch_sequences);
+    Bench bench(config, share, device, {self, self, self}, share.batch_sequences);
+    std::array<double, 1> alone{percentile(time_steps(bench, share, groups, count).seconds, 0.5)};
+    groups.world.all_reduce_sum(std::span<double>(alone));
+    result.ranks->alone_seconds = alone[0] / ranks;
+  }
+  const double alone_rate = static_cast<double>(ranks * share.batch_sequences) / result.ranks->alone_seconds;
+  share.batch_sequences = plan.batch_sequences / mesh.dp;
+  share.micro_batch = std::min(plan.micro_batch, share.batch_sequences);
+  Bench bench(config, share, device, groups, plan.batch_sequences);
+  const StepTimes times = time_steps(bench, share, groups, count);
+  result.step_seconds = times.seconds;
+  const double all = std::accumulate(times.seconds.begin(), times.seconds.end(), 0.0);
+  std::array<double, 1> exposed{std::accumulate(times.waited.begin(), times.waited.end(), 0.0) / all};
+  groups.world.all_reduce_max(std::span<double>(exposed));
+  result.ranks->exposed = exposed[0];
+  result.ranks->efficiency = static_cast<double>(plan.batch_sequences) / result.seconds() / alone_rate;
+  result.activation_bytes = bench.activation_bytes();
+  result.state_bytes = bench.state_bytes();
   result.peak_memory = peak_memory_bytes();
   return result;
 }

@@ -10,6 +10,7 @@
 #include "parallel/device.h"
 #include "parallel/gpu_sensors.h"
 #include "parallel/gpu_yardstick.h"
+#include "parallel/mesh.h"
 #include "parallel/step_options.h"
 
 namespace hyscale::parallel {
@@ -43,6 +44,14 @@ struct GpuBench {
   std::vector<OperationTime> operations;  // of one step more, enqueued operation by operation
 };
 
+/// Only of several ranks, the same on all of them.
+struct RanksBench {
+  Mesh mesh;
+  double exposed = 0;        // share of the steps' time in which a rank waited for others; of the one that waited most
+  double alone_seconds = 0;  // of a step of one rank that trains a whole model on its share of the batch, while all do
+  double efficiency = 0;     // tokens/s of all together, as a share of what they reach each alone
+};
+
 struct TrainBench {
   int64_t parameters = 0;            // non-embedding
   int64_t tokens = 0;                // of one step
@@ -53,6 +62,7 @@ struct TrainBench {
   int64_t peak_memory = 0;           // of the process, bytes
   std::optional<CpuBench> cpu;       // one of both
   std::optional<GpuBench> gpu;
+  std::optional<RanksBench> ranks;
 
   double seconds() const;  // median of a step
   double tokens_per_second() const { return static_cast<double>(tokens) / seconds(); }
@@ -66,6 +76,11 @@ struct TrainBench {
 /// `done(step)` is called after each step, warm-up included.
 TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device,
                        const std::function<void(int)>& done);
+
+/// On the CPU, under a mesh: first every rank by itself, with a whole model and its share of the batch, all at the same
+/// time, then together. What the second is of the first is lost to communication and to unequal shares. Collective.
+TrainBench bench_ranks(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device,
+                       const Mesh& mesh, const Groups& groups, const std::function<void(int)>& done);
 
 /// The entry below which a share `p` of `values` lies (nearest rank); `values` not empty, 0 ≤ p ≤ 1.
 double percentile(std::vector<double> values, double p);

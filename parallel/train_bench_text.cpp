@@ -74,6 +74,42 @@ Json cpu_json(const TrainBench& b, const TrainBenchPlan& plan, const ThreadPlan&
           {"peak_memory_bytes", b.peak_memory}};
 }
 
+std::string ranks_text(const TrainBench& b, const TrainBenchPlan& plan, const ThreadPlan& threads) {
+  const RanksBench& ranks = *b.ranks;
+  std::string text =
+      fmt::format("{} x {} ranks (dp x tp), each: {}, {}\n", ranks.mesh.dp, ranks.mesh.tp, cpu_model(), threads.how);
+  text += step_text(b, plan);
+  text += fmt::format("  with_head      {:>10.1f} GFLOP/s\n", b.rate() * 1e-9);
+  text += fmt::format("  exposed        {:>10.1f} % of a step, in which the rank that waits most waits for others\n",
+                      ranks.exposed * 100);
+  text += fmt::format("  efficiency     {:>10.1f} % of what the ranks reach side by side, each by itself\n",
+                      ranks.efficiency * 100);
+  return text +
+         fmt::format("  memory         {:>10.1f} MiB on rank 0: weights and optimizer {:.1f}, activations {:.1f}\n",
+                     mib(b.peak_memory), mib(b.state_bytes), mib(b.activation_bytes));
+}
+
+Json ranks_json(const TrainBench& b, const TrainBenchPlan& plan, const ThreadPlan& threads) {
+  return {{"cpu", cpu_model()},
+          {"dp", b.ranks->mesh.dp},
+          {"tp", b.ranks->mesh.tp},
+          {"threads", threads.threads},
+          {"placement", threads.how},
+          {"kernels", kernels::instruction_set()},
+          {"parameters", b.parameters},
+          {"batch_sequences", plan.batch_sequences},
+          {"micro_batch", plan.micro_batch},
+          {"steps", plan.steps},
+          {"step_ms", step_json(b)},
+          {"tokens_per_second", b.tokens_per_second()},
+          {"with_head_gflops", b.rate() * 1e-9},
+          {"exposed_communication", b.ranks->exposed},
+          {"scaling_efficiency", b.ranks->efficiency},
+          {"state_bytes", b.state_bytes},
+          {"activation_bytes", b.activation_bytes},
+          {"peak_memory_bytes", b.peak_memory}};
+}
+
 std::string rate_text(const TrainBench& b) {
   const GpuBench& gpu = *b.gpu;
   std::string text = fmt::format("  with_head      {:>10.1f} TFLOP/s\n", b.rate() * 1e-12);
@@ -183,10 +219,12 @@ Json gpu_json(const TrainBench& b, const TrainBenchPlan& plan, const WorkDevice&
 
 std::string to_text(const TrainBench& bench, const TrainBenchPlan& plan, const ThreadPlan& threads,
                     const WorkDevice& device) {
+  if (bench.ranks) return ranks_text(bench, plan, threads);
   return bench.gpu ? gpu_text(bench, plan, device) : cpu_text(bench, plan, threads);
 }
 
 Json to_json(const TrainBench& bench, const TrainBenchPlan& plan, const ThreadPlan& threads, const WorkDevice& device) {
+  if (bench.ranks) return ranks_json(bench, plan, threads);
   return bench.gpu ? gpu_json(bench, plan, device) : cpu_json(bench, plan, threads);
 }
 

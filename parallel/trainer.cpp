@@ -102,7 +102,7 @@ std::string Trainer::find_nonfinite() {
 }
 
 void Trainer::train_step() {
-  const double begin = clock_.steady_seconds();
+  const double begin = clock_.steady_seconds(), waited = groups_.waits != nullptr ? groups_.waits->seconds : 0;
   const spec::TrainConfig& train = identity_.config.train;
   storage::StepRow row;
   row.step = step_ + 1;
@@ -113,7 +113,8 @@ void Trainer::train_step() {
   row.loss = result.nll / static_cast<double>(train.batch_tokens);
   row.grad_norm = result.gradient_norm;
   row.seconds = clock_.steady_seconds() - begin;
-  if (recorder_ != nullptr) recorder_->add(row);
+  if (recorder_ != nullptr)
+    recorder_->add(row, groups_.waits != nullptr ? std::optional(groups_.waits->seconds - waited) : std::nullopt);
   if (!std::isfinite(row.loss) || !std::isfinite(row.grad_norm)) {
     const std::string where = find_nonfinite();
     throw DivergedError({.what = fmt::format("diverged at step {}: the loss is {}, the gradient norm {}", row.step,
