@@ -19,6 +19,7 @@ struct Parabola {
   double center = 0;
   double at(double n) const;
   double vertex() const;  // N of the minimum; infinite or 0 towards the falling side when it opens downwards
+  std::vector<double> places(const std::vector<Point>& points, double Point::*axis = &Point::n) const;  // x of each
 };
 
 /// Share of the loss by which a size may miss the minimum and still count as good.
@@ -52,11 +53,18 @@ struct PowerLaw {
   double at(double flops) const;
 };
 
+/// How losses scatter about the parabolas of one family.
+struct IsoFlopNoise {
+  double deviation = kMissing;   // nats
+  int degrees_of_freedom = 0;    // left by the parabolas
+  double effective_freedom = 0;  // the same when runs of one cluster count for less
+  double shared = 0;             // share of the variance that the runs of one cluster have in common
+};
+
 struct FamilyIsoFlop {
   std::string family = {};
-  std::vector<IsoFlopCurve> curves = {};   // by ascending budget
-  double noise = kMissing;                 // standard deviation of loss about the parabolas, nats
-  int degrees_of_freedom = 0;              // behind `noise`
+  std::vector<IsoFlopCurve> curves = {};  // by ascending budget
+  IsoFlopNoise noise = {};
   bool irregular = false;                  // the parabolas describe the runs badly: analysis/misfit.h
   PowerLaw size_law = {}, token_law = {};  // N*(C) and D*(C)
   std::vector<std::string> warnings = {};
@@ -69,7 +77,8 @@ struct IsoFlopOptions {
 
 /// Fits every family and budget. Intervals redraw the losses about what was fitted (the parabolas; the points
 /// themselves with Akima) with the family's pooled scatter about its parabolas, itself redrawn according to its degrees
-/// of freedom; without any freedom there is no interval. The redraws of different families are independent.
+/// of freedom; runs of one cluster (a trunk and its branches) get the shared part of it together. Without any freedom
+/// there is no interval. The redraws of different families are independent.
 std::vector<FamilyIsoFlop> fit_isoflop(const PointSet& set, const IsoFlopOptions& options);
 
 /// The parabola alone, along ln N or another axis. Needs three distinct values.

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <map>
 #include <set>
 
 #include "analysis/akima.h"
+#include "analysis/axis_search.h"
 #include "analysis/least_squares.h"
 
 namespace hyscale::analysis {
@@ -14,46 +14,15 @@ namespace {
 
 constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
-size_t distinct(const std::vector<Point>& points, double Point::*axis) {
-  std::set<double> values;
-  for (const Point& point : points) values.insert(point.*axis);
-  return values.size();
+// The points stand by ascending size.
+std::pair<double, double> sizes_spanned(const IsoFlopCurve& curve) {
+  return {curve.points.front().n, curve.points.back().n};
 }
 
-// The minimum along one axis: place (0 or infinite where the data leave it open) and loss there.
-struct AxisMinimum {
-  double at = kMissing, loss = kMissing;
-  bool interior = false;
-};
-
-std::pair<double, double> span(const std::vector<Point>& points, double Point::*axis) {
-  const auto [low, high] = std::minmax_element(points.begin(), points.end(),
-                                               [&](const Point& x, const Point& y) { return x.*axis < y.*axis; });
-  return {(*low).*axis, (*high).*axis};
-}
-
-AxisMinimum by_parabola(const std::vector<Point>& points, double Point::*axis) {
-  if (distinct(points, axis) < 3) return {};
-  const Parabola parabola = fit_parabola(points, axis);
-  const double vertex = parabola.vertex();
-  const auto [low, high] = span(points, axis);
-  const bool closed = vertex > 0 && std::isfinite(vertex);
-  return {vertex, parabola.at(closed ? vertex : vertex > 0 ? high : low), low < vertex && vertex < high};
-}
-
-// ln loss over ln N; of several runs of one size the lowest loss counts.
-AxisMinimum by_akima(const std::vector<Point>& points, double Point::*axis) {
-  std::map<double, double> lowest;
-  for (const Point& point : points) {
-    const auto [place, fresh] = lowest.emplace(std::log(point.*axis), std::log(point.loss));
-    if (!fresh) place->second = std::min(place->second, std::log(point.loss));
-  }
-  if (lowest.size() < kFewestForAkima) return {};
-  std::vector<double> x, y;
-  for (const auto& [place, loss] : lowest) x.push_back(place), y.push_back(loss);
-  const AkimaMinimum found = akima_minimum(x, y);
-  const double place = found.interior ? std::exp(found.x) : found.x == x.front() ? 0 : kUnbounded;
-  return {place, std::exp(found.y), found.interior};
+size_t distinct_sizes(const IsoFlopCurve& curve) {
+  size_t count = 1;
+  for (size_t i = 1; i < curve.points.size(); ++i) count += curve.points[i].n != curve.points[i - 1].n;
+  return count;
 }
 
 void describe_shape(IsoFlopCurve& curve) {
@@ -61,7 +30,7 @@ void describe_shape(IsoFlopCurve& curve) {
   for (const Point& point : curve.points) (point.n < curve.n ? below : above).insert(point.n);
   curve.sizes_below = static_cast<int>(below.size());
   curve.sizes_above = static_cast<int>(above.size());
-  const auto [low, high] = sizes_spanned(curve.points);
+  const auto [low, high] = sizes_spanned(curve);
   if (!curve.interior) {
     curve.warnings.push_back(
         fmt::format("the minimum lies outside the sizes trained, {:.3g} to {:.3g}: add {} models; this budget is left "
@@ -82,12 +51,18 @@ void describe_shape(IsoFlopCurve& curve) {
 
 void warn_of_width(IsoFlopCurve& curve) {
   constexpr double kWide = 32;  // ± a factor of 6 in N and more: a parabola is no longer the law's shape
-  const auto [low, high] = sizes_spanned(curve.points);
+  const auto [low, high] = sizes_spanned(curve);
   if (high / low > kWide)
     curve.warnings.push_back(fmt::format(
         "the sizes span a factor of {:.0f}: a parabola over more than {:.0f} is biased (5 % in D* where the law is "
         "Chinchilla's); compare with analyze fit, or keep to sizes near the minimum with --where",
         high / low, kWide));
+}
+
+std::pair<AxisMinimum, AxisMinimum> minima(const IsoFlopCurve& curve, IsoFlopMethod method) {
+  const std::vector<double> losses = losses_of(curve.points);
+  return {AxisSearch(curve.points, &Point::n, method).minimum(losses),
+          AxisSearch(curve.points, &Point::d, method).minimum(losses)};
 }
 
 void fit_by_parabola(IsoFlopCurve& curve) {
@@ -96,7 +71,7 @@ void fit_by_parabola(IsoFlopCurve& curve) {
     curve.warnings.emplace_back("opens downwards: no minimum; add sizes on both sides of the lowest loss");
     return;
   }
-  const AxisMinimum along_n = by_parabola(curve.points, &Point::n), along_d = by_parabola(curve.points, &Point::d);
+  const auto [along_n, along_d] = minima(curve, IsoFlopMethod::parabola);
   curve.n = along_n.at, curve.loss = along_n.loss, curve.interior = along_n.interior;
   curve.d = std::isfinite(along_d.at) && along_d.at > 0 ? along_d.at : kMissing;
   const double reach = std::sqrt(kPlateau * curve.loss / curve.parabola.c2);  // in ln N
@@ -105,8 +80,7 @@ void fit_by_parabola(IsoFlopCurve& curve) {
   warn_of_width(curve);
 }
 
-void fit_by_akima(IsoFlopCurve& curve) {
-  const size_t sizes = distinct(curve.points, &Point::n);
+void fit_by_akima(IsoFlopCurve& curve, size_t sizes) {
   if (sizes < kFewestForAkima) {
     curve.fitted = false;
     curve.warnings.push_back(
@@ -114,9 +88,9 @@ void fit_by_akima(IsoFlopCurve& curve) {
     return;
   }
   curve.opens_upwards = true;
-  const AxisMinimum along_n = by_akima(curve.points, &Point::n), along_d = by_akima(curve.points, &Point::d);
+  const auto [along_n, along_d] = minima(curve, IsoFlopMethod::akima);
   curve.interior = along_n.interior, curve.loss = along_n.loss;
-  const auto [low, high] = sizes_spanned(curve.points);
+  const auto [low, high] = sizes_spanned(curve);
   curve.n = along_n.interior ? along_n.at : along_n.at > 0 ? high : low;
   if (along_d.interior) curve.d = along_d.at;
   describe_shape(curve);
@@ -124,25 +98,17 @@ void fit_by_akima(IsoFlopCurve& curve) {
 
 }  // namespace
 
-std::pair<double, double> sizes_spanned(const std::vector<Point>& points) { return span(points, &Point::n); }
-
-Optimum optimum(const std::vector<Point>& points, IsoFlopMethod method) {
-  const auto along = method == IsoFlopMethod::parabola ? by_parabola : by_akima;
-  const AxisMinimum n = along(points, &Point::n), d = along(points, &Point::d);
-  return {n.at, d.at, n.loss, n.interior};
-}
-
 IsoFlopCurve fit_curve(std::vector<Point> points, const CostCurve& cost, IsoFlopMethod method) {
   std::stable_sort(points.begin(), points.end(), [](const Point& x, const Point& y) { return x.n < y.n; });
   IsoFlopCurve curve{.family = points.front().family, .budget = points.front().budget, .points = std::move(points)};
-  const size_t sizes = distinct(curve.points, &Point::n);
+  const size_t sizes = distinct_sizes(curve);
   if (sizes < 3) {
     curve.warnings.push_back(fmt::format("{} sizes only; a parabola needs 3, and 5 to be worth trusting", sizes));
     return curve;
   }
   curve.fitted = true;
   curve.parabola = fit_parabola(curve.points);
-  method == IsoFlopMethod::parabola ? fit_by_parabola(curve) : fit_by_akima(curve);
+  method == IsoFlopMethod::parabola ? fit_by_parabola(curve) : fit_by_akima(curve, sizes);
   if (curve.n == curve.n) curve.d_by_cost = cost.tokens(curve.n, curve.budget);
   return curve;
 }
@@ -150,11 +116,15 @@ IsoFlopCurve fit_curve(std::vector<Point> points, const CostCurve& cost, IsoFlop
 Parabola fit_parabola(const std::vector<Point>& points, double Point::*axis) {
   Parabola parabola;
   for (const Point& point : points) parabola.center += std::log(point.*axis) / static_cast<double>(points.size());
-  std::vector<double> x, y;
-  for (const Point& point : points) x.push_back(std::log(point.*axis) - parabola.center), y.push_back(point.loss);
-  const Quadratic fit = fit_quadratic(x, y);
+  const Quadratic fit = fit_quadratic(parabola.places(points, axis), losses_of(points));
   parabola.c0 = fit.c0, parabola.c1 = fit.c1, parabola.c2 = fit.c2;
   return parabola;
+}
+
+std::vector<double> Parabola::places(const std::vector<Point>& points, double Point::*axis) const {
+  std::vector<double> x;
+  for (const Point& point : points) x.push_back(std::log(point.*axis) - center);
+  return x;
 }
 
 double Parabola::at(double n) const {

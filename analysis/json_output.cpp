@@ -176,9 +176,10 @@ json to_json(const FamilyIsoFlop& family) {
             {"b", number_or_null(family.token_law.weighted_exponent)}}},
           {"ci95", {{"a", pair_of(family.size_law.exponent_ci95)}, {"b", pair_of(family.token_law.exponent_ci95)}}},
           {"budgets", budgets},
-          {"noise", number_or_null(family.noise)},
+          {"noise", number_or_null(family.noise.deviation)},
+          {"noise_shared_by_clusters", family.noise.shared},
           {"irregular", family.irregular},
-          {"degrees_of_freedom", family.degrees_of_freedom},
+          {"degrees_of_freedom", family.noise.degrees_of_freedom},
           {"size_law", to_json(family.size_law)},
           {"token_law", to_json(family.token_law)},
           {"warnings", family.warnings}};

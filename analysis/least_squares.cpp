@@ -16,13 +16,22 @@ Line fit_line(const std::vector<double>& x, const std::vector<double>& y, const 
   return {mean_y - xy / xx * mean_x, xy / xx};
 }
 
-Quadratic fit_quadratic(const std::vector<double>& x, const std::vector<double>& y) {
-  Eigen::Matrix<double, Eigen::Dynamic, 3> powers(static_cast<Eigen::Index>(x.size()), 3);
+QuadraticBasis::QuadraticBasis(const std::vector<double>& x) {
+  Columns powers(static_cast<Eigen::Index>(x.size()), 3);
   Eigen::Index i = 0;
   for (const double value : x) powers.row(i++) << 1, value, value * value;
-  const Eigen::Map<const Eigen::VectorXd> losses(y.data(), static_cast<Eigen::Index>(y.size()));
-  const Eigen::Vector3d solution = powers.householderQr().solve(losses);
+  const Eigen::HouseholderQR<Columns> factors(powers);
+  q_ = factors.householderQ() * Columns::Identity(powers.rows(), 3);
+  const Eigen::Matrix3d r = factors.matrixQR().topRows<3>().triangularView<Eigen::Upper>();
+  inverse_r_ = r.triangularView<Eigen::Upper>().solve(Eigen::Matrix3d::Identity());
+}
+
+Quadratic QuadraticBasis::fit(const std::vector<double>& y) const {
+  const Eigen::Map<const Eigen::VectorXd> values(y.data(), static_cast<Eigen::Index>(y.size()));
+  const Eigen::Vector3d solution = inverse_r_ * (q_.transpose() * values);
   return {solution(0), solution(1), solution(2)};
 }
+
+Quadratic fit_quadratic(const std::vector<double>& x, const std::vector<double>& y) { return QuadraticBasis(x).fit(y); }
 
 }  // namespace hyscale::analysis

@@ -47,7 +47,7 @@ Miss worst_miss(const FamilyIsoFlop& family) {
 double median_of_others(const std::vector<FamilyIsoFlop>& families, const FamilyIsoFlop& self) {
   std::vector<double> noises;
   for (const FamilyIsoFlop& family : families)
-    if (&family != &self && family.degrees_of_freedom > 0) noises.push_back(family.noise);
+    if (&family != &self && family.noise.degrees_of_freedom > 0) noises.push_back(family.noise.deviation);
   return middle_of(noises);
 }
 
@@ -55,19 +55,21 @@ double median_of_others(const std::vector<FamilyIsoFlop>& families, const Family
 
 void mark_misfits(std::vector<FamilyIsoFlop>& families) {
   for (FamilyIsoFlop& family : families) {
-    if (family.degrees_of_freedom == 0) continue;
+    if (family.noise.degrees_of_freedom == 0) continue;
     const Miss worst = worst_miss(family);
     if (worst.point == nullptr || std::abs(worst.by) < kNegligible * worst.point->loss) continue;
     const double rise = typical_rise(family), others = median_of_others(families, family);
-    const bool flat = family.noise > kShareOfRise * rise, apart = family.noise > kTimesTheOthers * others;
+    const bool flat = family.noise.deviation > kShareOfRise * rise,
+               apart = family.noise.deviation > kTimesTheOthers * others;
     if (!flat && !apart) continue;
     family.irregular = true;
     family.warnings.push_back(fmt::format(
         "its parabolas fit badly: runs scatter by {} nats about them{}, while a curve rises by {} over its sizes. The "
         "worst is {} at {} FLOPs, {} nats {} its curve. Its optima and its N*(C) are doubtful until those runs are "
         "understood; see their training curves",
-        fixed(family.noise, 3),
-        apart ? fmt::format(", {:.1f} times as much as the other families' median", family.noise / others) : "",
+        fixed(family.noise.deviation, 3),
+        apart ? fmt::format(", {:.1f} times as much as the other families' median", family.noise.deviation / others)
+              : "",
         fixed(rise, 3), worst.point->size.empty() ? short_count(worst.point->n) : worst.point->size,
         short_flops(worst.point->budget), fixed(std::abs(worst.by), 3), worst.by > 0 ? "above" : "below"));
   }

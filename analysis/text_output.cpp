@@ -127,9 +127,10 @@ std::string isoflop_text(const PointSet& set, const std::vector<FamilyIsoFlop>& 
     for (const IsoFlopCurve& curve : family.curves) rows.push_back(curve_row(curve));
     if (!family.curves.empty()) text += text_table(rows);
     text += power_law_text("N*", family.size_law) + power_law_text("D*", family.token_law);
-    if (family.degrees_of_freedom > 0)
-      text += fmt::format("  scatter about the parabolas {:.4f} nats, from {} degrees of freedom\n", family.noise,
-                          family.degrees_of_freedom);
+    if (const IsoFlopNoise& noise = family.noise; noise.degrees_of_freedom > 0)
+      text += fmt::format("  scatter about the parabolas {:.4f} nats, from {} degrees of freedom{}\n", noise.deviation,
+                          noise.degrees_of_freedom,
+                          noise.shared > 0 ? fmt::format("; clusters share {:.0f}% of it", 100 * noise.shared) : "");
     text += warnings_text(family.warnings);
     for (const IsoFlopCurve& curve : family.curves)
       for (const std::string& warning : curve.warnings)

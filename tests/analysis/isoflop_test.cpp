@@ -61,7 +61,7 @@ TEST(IsoFlop, RedrawsFamiliesIndependently) {
   const auto families = fit_isoflop(set, {.bootstrap = {.resamples = 50}});
   const double first = families[0].curves[0].loss_replicates[0] - families[0].curves[0].loss;
   const double second = families[1].curves[0].loss_replicates[0] - families[1].curves[0].loss;
-  EXPECT_GT(std::abs(first / families[0].noise - second / families[1].noise), 1e-6);
+  EXPECT_GT(std::abs(first / families[0].noise.deviation - second / families[1].noise.deviation), 1e-6);
 }
 
 TEST(IsoFlop, NamesTheRunThatMakesAFamilyIrregularAndNoOther) {
@@ -190,6 +190,52 @@ TEST(IsoFlop, WarnsOfAParabolaOverTooWideASpanAndOfALopsidedOne) {
               Contains(HasSubstr("factor of 200")));
   EXPECT_THAT(fit_isoflop(three_budgets({0.6, 0.8, 1, 3, 10}), {})[0].curves[0].warnings,
               Contains(HasSubstr("add smaller models")));
+}
+
+// Trunks of seven sizes with a branch at each budget; `shared` of the noise's variance is the trunk's.
+FamilyIsoFlop branched(double shared, uint64_t seed, int resamples) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> normal(0, 0.004);
+  PointSet set = three_budgets({0.125, 0.25, 0.5, 1, 2, 4, 8});
+  std::map<std::string, double> of_trunk;
+  for (size_t i = 0; i < set.points.size(); ++i) {
+    Point& point = set.points[i];
+    point.cluster = "trunk " + std::to_string(i % 7);
+    const double trunk = of_trunk.emplace(point.cluster, normal(random)).first->second;
+    point.loss += std::sqrt(shared) * trunk + std::sqrt(1 - shared) * normal(random);
+  }
+  return fit_isoflop(set, {.bootstrap = {.resamples = resamples}})[0];
+}
+
+TEST(IsoFlop, FindsTheNoiseThatBranchesOfATrunkShare) {
+  for (const double shared : {0.0, 0.5, 0.9}) {
+    double found = 0, deviation = 0;
+    for (uint64_t seed = 0; seed < 200; ++seed) {
+      const IsoFlopNoise noise = branched(shared, seed, 0).noise;
+      found += noise.shared / 200, deviation += noise.deviation / 200;
+      EXPECT_LE(noise.effective_freedom, noise.degrees_of_freedom);
+    }
+    EXPECT_NEAR(found, shared, 0.12) << "a share below 0 counts as 0";
+    EXPECT_NEAR(deviation, 0.004, 0.0008);
+  }
+}
+
+TEST(IsoFlop, RedrawsTheNoiseOfATrunkForAllItsBranchesTogether) {
+  const auto together = [](const FamilyIsoFlop& family) {
+    const auto &first = family.curves[0].loss_replicates, &second = family.curves[1].loss_replicates;
+    double xy = 0, xx = 0, yy = 0;
+    for (size_t i = 0; i < first.size(); ++i) {
+      const double x = first[i] - family.curves[0].loss, y = second[i] - family.curves[1].loss;
+      xy += x * y, xx += x * x, yy += y * y;
+    }
+    return xy / std::sqrt(xx * yy);
+  };
+  EXPECT_GT(together(branched(0.95, 1, 2000)), 0.6);
+  FamilyIsoFlop alone = branched(0.95, 1, 0);
+  PointSet set;
+  for (const IsoFlopCurve& curve : alone.curves)
+    for (Point point : curve.points) point.cluster = std::to_string(set.points.size()), set.points.push_back(point);
+  EXPECT_NEAR(together(fit_isoflop(set, {.bootstrap = {.resamples = 2000}})[0]), 0, 0.1);
 }
 
 struct Refit {
