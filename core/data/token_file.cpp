@@ -117,7 +117,11 @@ TokenFile open_npy(const std::string& path, const MappedFile& map) {
   if (shape.size() == 2 && !field(header, "fortran_order").starts_with("False"))
     refuse(path, begin, "the rows do not lie one after the other (fortran_order)", kNpyRemedy);
   file.range.offset = static_cast<int64_t>(reader.at());
-  file.range.count = shape[0] * (shape.size() == 2 ? shape[1] : 1);
+  const int64_t columns = shape.size() == 2 ? shape[1] : 1;
+  if (shape[0] < 0 || columns < 0 || (columns > 0 && shape[0] > file.range.file_bytes / columns))
+    refuse(path, begin, fmt::format("{} x {} numbers are no array that this file could hold", shape[0], columns),
+           kWriteAgain);
+  file.range.count = shape[0] * columns;
   expect_numbers(path, file.range, "the header");
   if (shape.size() == 2)
     for (int64_t row = 1; row <= shape[0]; ++row) file.document_ends.push_back(row * shape[1]);

@@ -2,6 +2,7 @@
 # Real studies with real workers while something is killed, cancelled, deleted: every run ends once, with the curve that
 # it would have had in peace, and no process stays behind.
 . "$HYSCALE_SOURCE_DIR/tests/end_to_end/support.sh"
+. "$HYSCALE_SOURCE_DIR/tests/end_to_end/faults.sh"
 export OMP_NUM_THREADS=1
 
 make_text 200 text.jsonl
@@ -11,19 +12,7 @@ done
 write_base base.yaml
 write_study s.yaml s "[6e9, 2e10]"
 
-# number FILE KEY: the value of "KEY": NUMBER (the last one)
-number() { sed -n "s/.*\"$2\": *\([0-9]*\).*/\1/p" "$1" | tail -1; }
-# count_states STATE [STUDY]: how many runs of the study (s) are in it now
-count_states() { study status "${2:-s}" --json >now.json 2>/dev/null || true; grep -c "\"state\": \"$1\"" now.json || true; }
-eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 200 ] || fail "never came true: $*"; sleep 0.1; done; }
 some_running() { [ "$(count_states running)" -gt 0 ]; }
-# losses: every run with its results
-losses() { analyze points s --csv | sort; }
-nothing_left() { ! ps -eo args | grep -F "$scratch" | grep -qv grep; }
-kill_driver() {
-  driver=$(study status s --json 2>/dev/null | sed -n '/"driver": {/,/}/s/.*"pid": \([0-9]*\).*/\1/p')
-  [ -z "$driver" ] || kill -KILL "$driver" 2>/dev/null || true
-}
 # the worker of the newest job that has not ended
 kill_worker() {
   for job in $(ls -td "$HYSCALE_STORE"/jobs/*/*); do
@@ -33,21 +22,6 @@ kill_worker() {
   done
   return 1
 }
-# Every run: by one worker, which said so or was killed between its record and its leaving.
-trained_once() {
-  for run in "$HYSCALE_STORE"/runs/*; do
-    id=${run##*/}
-    [ -f "$run/run.h5" ] || fail "$id has no record"
-    jobs=$HYSCALE_STORE/jobs/$id
-    ends=$(grep -l '"exit_code": 0' "$jobs"/*/exit.json | wc -l)
-    last=$jobs/$(ls "$jobs" | sort -n | tail -1)
-    [ "$ends" = 1 ] || { [ "$ends" = 0 ] && grep -q '"signal": 9' "$last/exit.json"; } || {
-      grep -H . "$jobs"/*/*.json >said || true
-      fail "$id was trained to its end $ends times"
-    }
-  done
-}
-
 # --- in peace
 expect 0 env HYSCALE_STORE="$scratch/calm" study submit s.yaml --wait
 HYSCALE_STORE="$scratch/calm" losses >calm.csv

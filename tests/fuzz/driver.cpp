@@ -1,6 +1,8 @@
-// Where libFuzzer is not: the kept corpus and as many mutations of it as asked for, drawn from a seed.
+// The kept corpus and as many mutations of it as asked for, drawn from a seed. The input that ends the program is left
+// in
+// ./fuzz-crash. A target's entry is libFuzzer's, so that this file may give way to it.
 //
-//     fuzz_NAME CORPUS [EXECUTIONS] [SEED]
+//     fuzz_NAME CORPUS [EXECUTIONS] [SEED]      else HYSCALE_FUZZ_EXECUTIONS and HYSCALE_RANDOM_SEED
 
 #include <algorithm>
 #include <array>
@@ -97,7 +99,8 @@ extern "C" void __asan_set_death_callback(void (*)()) __attribute__((weak));
 int main(int count, char** arguments) {
   if (count < 2) return std::fputs("fuzz_NAME CORPUS [EXECUTIONS] [SEED]\n", stderr), 2;
   const auto corpus = read_corpus(arguments[1]);
-  const long executions = count > 2 ? std::atol(arguments[2]) : 20'000;
+  const char* given = count > 2 ? arguments[2] : std::getenv("HYSCALE_FUZZ_EXECUTIONS");
+  const long executions = given != nullptr ? std::atol(given) : 20'000;
   const char* seed = count > 3 ? arguments[3] : std::getenv("HYSCALE_RANDOM_SEED");
   Random random(seed != nullptr ? std::strtoul(seed, nullptr, 10) : 20260301u);
   std::signal(SIGABRT, keep_current);

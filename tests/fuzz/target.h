@@ -6,7 +6,8 @@
 #include "core/base/error.h"
 #include "tests/support/scratch.h"
 
-/// A parser's entry for libFuzzer and for driver.cpp: whatever the bytes, it may throw hyscale::Error and nothing else.
+/// A parser's entry, called by driver.cpp (or libFuzzer): whatever the bytes, it may throw hyscale::Error and nothing
+/// else.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace hyscale::fuzz {

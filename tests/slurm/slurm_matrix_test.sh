@@ -4,9 +4,11 @@
 #
 #   slurm_matrix_test.sh [SCENARIO…]      default: all
 #
-# Set: HYSCALE_SOURCE_DIR, HYSCALE_BIN_DIR.
+# Set: HYSCALE_SOURCE_DIR, HYSCALE_BIN_DIR, HYSCALE_TEST_DIR; HYSCALE_RANDOM_SEED chooses other times.
 [ "${HYSCALE_LONG_TESTS:-0}" = 1 ] || { echo "skipped: HYSCALE_LONG_TESTS=1 runs it"; exit 77; }
 . "$HYSCALE_SOURCE_DIR/tests/end_to_end/support.sh"
+. "$HYSCALE_SOURCE_DIR/tests/end_to_end/faults.sh"
+PATIENCE=2400
 cluster=$HYSCALE_SOURCE_DIR/tests/slurm/cluster
 trap 'down; chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
 export OMP_NUM_THREADS=1 PORT="${PORT:-28650}"
@@ -19,8 +21,6 @@ up() {
   env "$@" "$cluster" up "$scratch/slurm" 2 4 || return 77
   . "$scratch/slurm/env.sh"
 }
-eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 2400 ] || fail "never came true: $*"; sleep 0.1; done; }
-losses() { analyze points s --csv | sort; }
 answers() { scontrol ping >ping 2>&1; }
 
 # study_of KIND [SLURM-KEY: VALUE…]: s.yaml. long: four stand-alone runs of some seconds, longer: of more than half a
@@ -51,18 +51,17 @@ corpus_in() {
   [ -f text.jsonl ] || make_text 200 text.jsonl
   expect 0 hybrid-worker data text.jsonl --tokenizer byte --validation-tokens 4K --out "$1/corpora/tiny"
 }
-# counter NAME: summed over all runs
-counter() { study status s --json | sed -n "s/.*\"$1\": \\([0-9]*\\).*/\\1/p" | awk '{ n += $1 } END { print n + 0 }'; }
 # is_clean KIND: all done, once each, with the losses of the calm study
 is_clean() {
   runs=$(($(wc -l <"calm-$1.csv") - 1))
   expect 0 study status s
   says "$runs done"
   losses | cmp - "calm-$1.csv" || fail "a loss has changed"
+  same_curves "$scratch/calm-$1"
   [ "$(counter own_faults)" = 0 ] || fail "somebody else's fault counts as the run's own"
   # the workers' own count of their attempts
   worked=$(sed -n 's/.*"attempt": \([0-9]*\).*/\1/p' "$HYSCALE_STORE"/runs/*/status.json | awk '{ n += $1 } END { print n }')
-  known=$(($(counter requeues) + $(counter node_faults) + runs))
+  known=$(($(counter requeues) + $(counter node_faults) + ${retried:-0} + runs))
   [ "$worked" -le "$known" ] || fail "workers have begun $worked times, $known times are accounted for"
   eventually sh -c '[ -z "$(squeue -h)" ]'
 }
@@ -240,6 +239,58 @@ packed() {
   attempts_are 8
 }
 
+# By hand, one run: it stays cancelled whatever is asked of the study, until `study retry`.
+scancel_by_hand() {
+  calm long
+  up || return 77
+  study_of long
+  expect 0 study submit s.yaml --on slurm
+  eventually jobs_training 3
+  one_of $(cut -d ' ' -f 2 training.txt)
+  pause_below 20
+  expect 0 scancel "$chosen"
+  expect 1 study watch s
+  says "3 done" "1 cancelled" "cancelled from outside"
+  expect 1 study submit s.yaml --on slurm --wait
+  says "1 cancelled"
+  expect 0 study retry s
+  expect 0 study watch s
+  retried=1 is_clean long
+}
+
+# By hand: Slurm kills the task without a word and starts it again.
+requeue_by_hand() {
+  calm long
+  up || return 77
+  study_of long
+  expect 0 study submit s.yaml --on slurm
+  eventually jobs_training 3
+  one_of $(cut -d ' ' -f 2 training.txt)
+  pause_below 20
+  expect 0 scontrol requeue "$chosen"
+  expect 0 study watch s
+  is_clean long
+  attempts_are 4
+}
+
+# A node's daemon dies under its jobs, which go on, and comes back before anybody misses it.
+daemon_killed() {
+  calm longer
+  up || return 77
+  study_of longer
+  expect 0 study submit s.yaml --on slurm
+  eventually jobs_training 3
+  pause_below 20
+  "$cluster" kill "$scratch/slurm" node1
+  expect 0 study status s
+  says_not "failed" "lost" "cancelled"
+  pause_below 30
+  "$cluster" start "$scratch/slurm" node1
+  expect 0 study watch s
+  is_clean longer
+  attempts_are 4
+}
+
 failing_trunk() {
   calm branching
   up || return 77
@@ -260,7 +311,9 @@ failing_trunk() {
 
 write_base base.yaml
 [ $# -gt 0 ] || set -- node_crash preemption preemption_with_grace controller_killed \
-  controller_killed_at_once time_limit accounts no_accounts srun packed failing_trunk
+  controller_killed_at_once time_limit accounts no_accounts srun packed failing_trunk scancel_by_hand requeue_by_hand \
+  daemon_killed
+echo "seed ${HYSCALE_RANDOM_SEED:-20260301} (HYSCALE_RANDOM_SEED chooses other times)"
 skipped=
 for scenario in "$@"; do
   began=$(date +%s)

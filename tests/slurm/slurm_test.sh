@@ -14,8 +14,6 @@ sed -i -e '/^  mamba/d' -e 's/^resources.*/resources: {device: cpu, threads: 1, 
 cat >>s.yaml <<'END'
 slurm: {partition: main, time: "00:20:00", throttle: {runs: 3}, prologue: "export PROLOGUE=was-here"}
 END
-losses() { analyze points s --csv | sort; }
-eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 600 ] || fail "never came true: $*"; sleep 0.1; done; }
 
 # --- the same study here, and on Slurm
 expect 0 env HYSCALE_STORE="$scratch/calm" study submit s.yaml --wait
