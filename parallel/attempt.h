@@ -28,7 +28,7 @@ struct Attempt {
   WorkDevice device;
   std::optional<data::Mixture> data;
   Mesh mesh;
-  std::optional<Groups> groups, writer_groups;
+  std::optional<Groups> groups, writer_groups, reducer_groups;
   Execution execution;
   TrainerPlan plan;
   std::optional<OpenRun> open;  // rank 0 only

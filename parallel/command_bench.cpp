@@ -60,7 +60,8 @@ TrainBench bench_together(const BenchOptions& options, World& world, const spec:
   });
   world.slow_down(options.slow_communication * 1e-3);
   try {
-    return bench_ranks(config, plan, device, mesh, world.groups(mesh), done);
+    const Groups groups = world.groups(mesh), beside = world.groups_of_a_thread(mesh);
+    return bench_ranks(config, plan, device, mesh, groups, world.has_threads() ? &beside : nullptr, done);
   } catch (const std::exception& e) {
     end_all_ranks(world, e);
   }

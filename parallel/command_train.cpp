@@ -19,7 +19,7 @@ namespace {
 /// What the command line holds as text until it is read.
 struct Arguments {
   TrainOptions options;
-  std::string time_limit, hang_limit = "10m", deterministic = "yes", max_epochs = "4";
+  std::string time_limit, hang_limit = "10m", deterministic = "yes", overlap = "yes", max_epochs = "4";
   std::vector<std::string> checkpoint_tokens;
 };
 
@@ -68,6 +68,7 @@ TrainOptions resolve(Arguments arguments) {
   options.time_limit = parse_duration("--time-limit", arguments.time_limit);
   options.hang_limit = arguments.hang_limit == "none" ? 0 : parse_duration("--hang-limit", arguments.hang_limit);
   options.deterministic = arguments.deterministic == "yes";
+  options.overlap = arguments.overlap == "yes";
   options.max_epochs = parse_epochs(arguments.max_epochs);
   for (const std::string& text : arguments.checkpoint_tokens)
     options.checkpoint_tokens.insert(parse_token_count("--checkpoint-at", text));
@@ -99,6 +100,12 @@ void add_how(CLI::App& command, Arguments& a) {
   command.add_option("--pin", o.pin, "Cores for the threads, one each: 0,1 (default: the system places them)")
       ->delimiter(',');
   add_step_options(command, o.step);
+  command
+      .add_option("--overlap", a.overlap,
+                  "yes: data-parallel ranks sum gradients while the backward pass goes on; no: behind it. The bits are "
+                  "the same")
+      ->check(CLI::IsMember({"yes", "no"}))
+      ->capture_default_str();
   command.add_option("--deterministic", a.deterministic, "yes or no; the CPU is deterministic either way")
       ->check(CLI::IsMember({"yes", "no"}));
 }

@@ -23,10 +23,10 @@ struct Waits {
 
 /// The groups that a rank is in.
 struct Groups {
-  Collective& world;             // every rank
-  Collective& data;              // those that hold the same part of the model and work on other sequences
-  Collective& tensor;            // those that hold the other parts of the model and work on the same sequences
-  const Waits* waits = nullptr;  // of their calls; null: nobody counts
+  Collective& world;       // every rank
+  Collective& data;        // those that hold the same part of the model and work on other sequences
+  Collective& tensor;      // those that hold the other parts of the model and work on the same sequences
+  Waits* waits = nullptr;  // of their calls; null: nobody counts
 };
 
 /// Throws ConfigError when the ranks are no multiple of `tp`, the batch does not split over dp, or the model not over

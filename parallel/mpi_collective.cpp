@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::chrono::seconds kFirstRanksTurn(3);  // a launcher that sees a rank fail ends the others within it
 
+constexpr std::chrono::microseconds kPoll(50);
+
 int environment_number(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? 0 : std::atoi(value);
@@ -74,6 +76,31 @@ class MpiCollective final : public Collective {
     std::copy_n(received_.data(), shard, mine);
     for (size_t r = 1; r < static_cast<size_t>(size_); ++r)
       for (size_t i = 0; i < shard; ++i) mine[i] += received_[r * shard + i];
+  }
+  void reduce_scatter_sum(std::span<float> values, std::span<const size_t> ends) override {
+    const auto ranks = static_cast<size_t>(size_), self = static_cast<size_t>(rank_);
+    const auto begin = [&](size_t r) { return r == 0 ? size_t{0} : ends[r - 1]; };
+    const size_t mine = ends[self] - begin(self);
+    received_.resize(mine * ranks);
+    std::vector<int> sent(ranks), sent_at(ranks), got(ranks, count(mine)), got_at(ranks);
+    for (size_t r = 0; r < ranks; ++r) {
+      sent[r] = count(ends[r] - begin(r)), sent_at[r] = count(begin(r));
+      got_at[r] = count(r * mine);
+    }
+    call("reduce-scatter", [&] {
+      MPI_Request request{};
+      int done = 0, code = MPI_Ialltoallv(values.data(), sent.data(), sent_at.data(), MPI_FLOAT, received_.data(),
+                                          got.data(), got_at.data(), MPI_FLOAT, ranks_, &request);
+      while (code == MPI_SUCCESS && done == 0) {
+        code = MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+        if (done == 0) std::this_thread::sleep_for(kPoll);  // whoever computes meanwhile needs the core
+      }
+      return code;
+    });
+    float* own = values.data() + begin(self);
+    std::copy_n(received_.data(), mine, own);
+    for (size_t r = 1; r < ranks; ++r)
+      for (size_t i = 0; i < mine; ++i) own[i] += received_[r * mine + i];
   }
   void all_gather(std::span<float> values) override {
     const int n = count(shard_of(values.size()));
@@ -185,7 +212,7 @@ void await_turn_to_fail() {
   if (begun == 0 && launched_by_mpi() && launcher_rank() > 0) std::this_thread::sleep_for(kFirstRanksTurn);
 }
 
-World::World(double hang_limit) : mpi_(launched_by_mpi()) {
+World::World(double hang_limit) : mpi_(launched_by_mpi()), hang_limit_(hang_limit) {
   if (!mpi_) {
     ranks_ = std::make_unique<SelfCollective>();
     return;
@@ -204,7 +231,11 @@ World::World(double hang_limit) : mpi_(launched_by_mpi()) {
   library_ = library_name();
 }
 Groups World::groups(const Mesh& mesh) { return groups(mesh, dog_.get(), waits_); }
-Groups World::groups_of_a_thread(const Mesh& mesh) { return groups(mesh, nullptr, thread_waits_); }
+Groups World::groups_of_a_thread(const Mesh& mesh) {
+  if (!mpi_) return groups(mesh, nullptr, waits_);
+  Watchdog& dog = thread_dogs_.emplace_back(launcher_rank(), hang_limit_);
+  return groups(mesh, &dog, thread_waits_.emplace_back(Waits{.delay = waits_.delay}));
+}
 Groups World::groups(const Mesh& mesh, Watchdog* dog, Waits& waits) {
   const auto part = [&](int size, int colour) -> Collective& {
     if (size == 1) return alone_;
@@ -218,6 +249,7 @@ int World::local_ranks() const {
   return static_cast<int>(std::ranges::count(first_on_host_, first_on_host_[static_cast<size_t>(ranks_->rank())]));
 }
 void World::on_hang(std::function<void(const std::string&)> last_deed) {
+  for (Watchdog& dog : thread_dogs_) dog.on_end(last_deed);
   if (dog_) dog_->on_end(std::move(last_deed));
 }
 World::~World() {

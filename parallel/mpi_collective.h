@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -26,12 +27,12 @@ class World {
   /// The groups of this rank under a mesh of all ranks, with communicators of their own; they live as long as the
   /// world. Collective.
   Groups groups(const Mesh& mesh);
-  /// The same for a second thread, whose waits nobody watches. The group `world` in it is not its own: use its rank and
-  /// size alone. Where has_threads() is false, MPI takes calls from one thread only.
+  /// The same for a thread of its own; each call makes new ones. The group `world` in it is not its own: use its rank
+  /// and size alone. Where has_threads() is false, MPI takes calls from one thread only.
   Groups groups_of_a_thread(const Mesh& mesh);
   bool has_threads() const { return threads_; }
-  /// Makes every later call of a group sleep so many seconds.
-  void slow_down(double seconds) { waits_.delay = thread_waits_.delay = seconds; }
+  /// Makes every call of the groups made from here on sleep so many seconds.
+  void slow_down(double seconds) { waits_.delay = seconds; }
   int local_ranks() const;                                                  // on this host
   const std::vector<int>& first_on_host() const { return first_on_host_; }  // of each rank: the lowest beside it
   const std::string& library() const { return library_; }                   // "Open MPI v4.1.4", "none"
@@ -47,7 +48,10 @@ class World {
   std::vector<int> first_on_host_{0};
   std::string library_ = "none";
   std::unique_ptr<Watchdog> dog_;  // outlives the collectives
-  Waits waits_, thread_waits_;
+  double hang_limit_ = 0;
+  Waits waits_;
+  std::deque<Waits> thread_waits_;
+  std::deque<Watchdog> thread_dogs_;
   std::unique_ptr<Collective> ranks_;
   std::vector<std::unique_ptr<Collective>> parts_;
   SelfCollective alone_;

@@ -4,6 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "core/model/model.h"
+
 namespace hyscale::parallel {
 
 /// AdamW over all weights of the model, wherever they and its moments lie.
@@ -19,6 +21,9 @@ class Optimizer {
   /// Global gradient norm of that step, before clipping, over all parts of the model, what several ranks hold copies of
   /// counted once; waits for it.
   virtual double gradient_norm() = 0;
+
+  /// What a step's last micro-batch is to tell of complete gradients (Model::accumulate); empty: nothing.
+  virtual model::GradientsDone gradients_done() { return {}; }
 
   /// Copies this rank's shard of the moments. The shards of the data group, in the order of its ranks and equally long,
   /// are the moments of the flat weights, with some padding behind.

@@ -43,7 +43,7 @@ std::vector<FlatRange> counted_ranges(const model::ParameterTable& parameters) {
 }
 
 ShardedOptimizer::ShardedOptimizer(model::ParameterTable& parameters, const spec::OptimizerConfig& config,
-                                   const Groups& groups)
+                                   const Groups& groups, Collective* beside)
     : parameters_(parameters), config_(config), ranks_(groups.data), tensor_(groups.tensor) {
   const auto size = static_cast<size_t>(ranks_.size());
   flat_ = static_cast<size_t>(parameters.weights().numel());
@@ -60,6 +60,8 @@ ShardedOptimizer::ShardedOptimizer(model::ParameterTable& parameters, const spec
     const int64_t from = std::max(range.begin, begin), to = std::min(range.end, end);
     if (from < to) counted_.push_back({from - begin, to - begin});
   }
+  if (beside != nullptr && ranks_.size() > 1)
+    reducer_ = std::make_unique<GradientReducer>(flat_span(parameters.gradients()), shard_, *beside, groups.waits);
   if (shard_ * size != flat_) padded_weights_.resize(shard_ * size), padded_gradients_.resize(shard_ * size);
 }
 
@@ -71,8 +73,9 @@ std::span<float> ShardedOptimizer::padded(const Tensor& flat, std::vector<float>
 }
 
 void ShardedOptimizer::step(int64_t step, double lr) {
+  const bool summed = reducer_ != nullptr && reducer_->finish();
   const std::span<float> gradients = padded(parameters_.gradients(), padded_gradients_);
-  ranks_.reduce_scatter_sum(gradients);
+  if (!summed) ranks_.reduce_scatter_sum(gradients);
   const std::span<const float> mine = gradients.subspan(begin_, shard_);
   double squares = sum_of_squares(mine);
   ranks_.all_reduce_sum(std::span(&squares, 1));
@@ -86,6 +89,11 @@ void ShardedOptimizer::step(int64_t step, double lr) {
     if (!padded_weights_.empty()) std::copy_n(weights.begin(), flat_, parameters_.weights().as<float>());
   }
   parameters_.clear_gradients();
+}
+
+model::GradientsDone ShardedOptimizer::gradients_done() {
+  if (reducer_ == nullptr) return {};
+  return [this](int64_t begin, int64_t end) { reducer_->hand_over(begin, end); };
 }
 
 double ShardedOptimizer::sum_of_squares(std::span<const float> shard) const {

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "core/mixers/parameters.h"
 #include "core/optim/adamw.h"
 #include "core/spec/run_config.h"
+#include "parallel/gradient_reducer.h"
 #include "parallel/mesh.h"
 #include "parallel/optimizer.h"
 
@@ -23,11 +25,15 @@ struct FlatRange {
 /// all ranks.
 class ShardedOptimizer final : public Optimizer {
  public:
-  /// `parameters` (f32) and the groups' collectives must outlive it. Moments start at zero.
-  ShardedOptimizer(model::ParameterTable& parameters, const spec::OptimizerConfig& config, const Groups& groups);
+  /// `parameters` (f32) and the groups' collectives must outlive it. Moments start at zero. `beside`: the data group
+  /// for a thread that sums gradients while the backward pass goes on; null: they are summed afterwards. The bits are
+  /// the same.
+  ShardedOptimizer(model::ParameterTable& parameters, const spec::OptimizerConfig& config, const Groups& groups,
+                   Collective* beside = nullptr);
 
   void step(int64_t step, double lr) override;
   double gradient_norm() override { return norm_; }
+  model::GradientsDone gradients_done() override;
   void copy_moments(std::vector<float>& m, std::vector<float>& v) const override { m = m_, v = v_; }
   void set_moments(std::span<const float> m, std::span<const float> v) override;
 
@@ -44,6 +50,7 @@ class ShardedOptimizer final : public Optimizer {
   std::vector<optim::DecayRange> ranges_;                 // of this shard, relative to begin_
   std::vector<FlatRange> counted_;                        // likewise: what the norm counts
   std::vector<float> m_, v_;                              // [shard]
+  std::unique_ptr<GradientReducer> reducer_;              // null: gradients are summed in `step`
   std::vector<float> padded_weights_, padded_gradients_;  // used when the flat length does not split evenly
 };
 

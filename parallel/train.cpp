@@ -90,7 +90,8 @@ ExitCode run_attempt(Attempt& a, Recorder* recorder) {
   Collective& ranks = a.world.ranks();
   int64_t begin[2] = {a.start.step, a.start.branch ? 1 : 0};
   ranks.broadcast(std::as_writable_bytes(std::span(begin)), 0);
-  TrainState state(a.identity.config, a.device, *a.groups, a.options.step);
+  TrainState state(a.identity.config, a.device, *a.groups, a.options.step,
+                   a.options.overlap && a.world.has_threads() ? &*a.reducer_groups : nullptr);
   if (begin[0] == 0)
     state.initialise(a.identity.config.train.seed);
   else
@@ -158,6 +159,7 @@ ExitCode train(const TrainOptions& options) {
   });
   attempt.groups.emplace(world.groups(attempt.mesh));
   attempt.writer_groups.emplace(world.groups_of_a_thread(attempt.mesh));
+  attempt.reducer_groups.emplace(world.groups_of_a_thread(attempt.mesh));
   int64_t already_done = attempt.leads() && attempt.open->already_done ? 1 : 0;
   world.ranks().broadcast(std::as_writable_bytes(std::span(&already_done, 1)), 0);
   if (already_done != 0) {

@@ -37,10 +37,10 @@ class Bench {
  public:
   /// `plan` with this rank's share of the batch, which is `whole_batch` sequences.
   Bench(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device, const Groups& groups,
-        int64_t whole_batch)
+        int64_t whole_batch, const Groups* beside = nullptr)
       : plan_(plan),
         learning_rate_(config.train.optimizer.lr),
-        state_(config, device, groups, plan.step),
+        state_(config, device, groups, plan.step, beside),
         buffer_(plan.micro_batch, config.model.context, !config.data.cross_document),
         scale_(1.0 / static_cast<double>(whole_batch * config.model.context)) {
     std::mt19937_64 random(static_cast<uint64_t>(groups.data.rank()));
@@ -54,7 +54,7 @@ class Bench {
     const double begin = now();
     for (int64_t row = 0; row < plan_.batch_sequences; row += plan_.micro_batch) {
       const int64_t rows = std::min(plan_.micro_batch, plan_.batch_sequences - row);
-      state_.accumulate(buffer_.first(rows), scale_);
+      state_.accumulate(buffer_.first(rows), scale_, row + rows == plan_.batch_sequences);
     }
     state_.finish_step(++step_, learning_rate_);
     return now() - begin;
@@ -188,7 +188,8 @@ static StepTimes time_steps(Bench& bench, const TrainBenchPlan& plan, const Grou
 }
 
 TrainBench bench_ranks(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device,
-                       const Mesh& mesh, const Groups& groups, const std::function<void(int)>& done) {
+                       const Mesh& mesh, const Groups& groups, const Groups* beside,
+                       const std::function<void(int)>& done) {
   const spec::Account account = spec::account(config.model);
   const int ranks = mesh.dp * mesh.tp;
   int steps = 0;
@@ -211,7 +212,7 @@ TrainBench bench_ranks(const spec::RunConfig& config, const TrainBenchPlan& plan
   const double alone_rate = static_cast<double>(ranks * share.batch_sequences) / result.ranks->alone_seconds;
   share.batch_sequences = plan.batch_sequences / mesh.dp;
   share.micro_batch = std::min(plan.micro_batch, share.batch_sequences);
-  Bench bench(config, share, device, groups, plan.batch_sequences);
+  Bench bench(config, share, device, groups, plan.batch_sequences, beside);
   const StepTimes times = time_steps(bench, share, groups, count);
   result.step_seconds = times.seconds;
   const double all = std::accumulate(times.seconds.begin(), times.seconds.end(), 0.0);

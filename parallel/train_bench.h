@@ -78,9 +78,11 @@ TrainBench bench_train(const spec::RunConfig& config, const TrainBenchPlan& plan
                        const std::function<void(int)>& done);
 
 /// On the CPU, under a mesh: first every rank by itself, with a whole model and its share of the batch, all at the same
-/// time, then together. What the second is of the first is lost to communication and to unequal shares. Collective.
+/// time, then together. What the second is of the first is lost to communication and to unequal shares. `beside`: as
+/// TrainState has it. Collective.
 TrainBench bench_ranks(const spec::RunConfig& config, const TrainBenchPlan& plan, const WorkDevice& device,
-                       const Mesh& mesh, const Groups& groups, const std::function<void(int)>& done);
+                       const Mesh& mesh, const Groups& groups, const Groups* beside,
+                       const std::function<void(int)>& done);
 
 /// The entry below which a share `p` of `values` lies (nearest rank); `values` not empty, 0 ≤ p ≤ 1.
 double percentile(std::vector<double> values, double p);

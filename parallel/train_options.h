@@ -30,6 +30,7 @@ struct TrainOptions {
   StepOptions step;             // its recompute alone changes no bit
 
   // these do not
+  bool overlap = true;                  // several data-parallel ranks: sum gradients while the backward pass goes on
   std::vector<int> pin;                 // cores, one for each thread
   double time_limit = 0;                // seconds since the start of the process; 0: none
   double hang_limit = 600;              // seconds that a rank waits for others before it ends all; 0: any time

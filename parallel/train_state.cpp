@@ -36,20 +36,20 @@ void scatter(const std::vector<float>& dense, std::span<float> flat, const model
 }
 
 std::unique_ptr<Optimizer> make_optimizer(model::ParameterTable& parameters, const spec::OptimizerConfig& config,
-                                          const WorkDevice& device, const Groups& groups) {
+                                          const WorkDevice& device, const Groups& groups, const Groups* beside) {
   if (device.gpu != nullptr) return std::make_unique<GpuOptimizer>(parameters, config, *device.gpu);
-  return std::make_unique<ShardedOptimizer>(parameters, config, groups);
+  return std::make_unique<ShardedOptimizer>(parameters, config, groups, beside != nullptr ? &beside->data : nullptr);
 }
 
 }  // namespace
 
 TrainState::TrainState(const spec::RunConfig& config, const WorkDevice& device, const Groups& groups,
-                       const StepOptions& step)
+                       const StepOptions& step, const Groups* beside)
     : groups_(groups),
       context_(device.context()),
       tensor_group_(groups.tensor.size() > 1 ? std::make_unique<HostTensorGroup>(groups.tensor) : nullptr),
       model_(config.model, device.compute, {}, device.context(), tensor_group_.get()),
-      optimizer_(make_optimizer(model_.parameters(), config.train.optimizer, device, groups)) {
+      optimizer_(make_optimizer(model_.parameters(), config.train.optimizer, device, groups, beside)) {
   model_.recompute(step.recompute);
   model_.run_branches_side_by_side(step.side_by_side);
   model_.multiply_in_float8(device.float8);

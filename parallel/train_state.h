@@ -22,13 +22,16 @@ void load_weights(const storage::CheckpointReader* checkpoint, model::ParameterT
 class TrainState {
  public:
   /// `device` and the groups' collectives must outlive it.
+  /// `beside`: groups for a thread that sums gradients while the backward pass goes on; null: that is done afterwards.
   TrainState(const spec::RunConfig& config, const WorkDevice& device, const Groups& groups,
-             const StepOptions& step = {});
+             const StepOptions& step = {}, const Groups* beside = nullptr);
 
   model::Model& model() { return model_; }
 
-  /// Adds a micro-batch's gradients and loss to the step's. Enqueued on a GPU.
-  void accumulate(const model::TokenBatch& batch, double scale) { model_.accumulate(batch, scale); }
+  /// Adds a micro-batch's gradients and loss to the step's, of which it is the last or not. Enqueued on a GPU.
+  void accumulate(const model::TokenBatch& batch, double scale, bool last) {
+    model_.accumulate(batch, scale, last ? optimizer_->gradients_done() : model::GradientsDone{});
+  }
   /// What a step over all ranks gave.
   struct StepResult {
     double nll = 0;            // Σ over the batch, nats

@@ -84,7 +84,7 @@ void Trainer::for_each_micro_batch(F&& visit) {
     const int64_t rows = std::min(plan_.micro_batch, sequences - row);
     const model::TokenBatch batch = buffer_.first(rows);
     data::fill_batch(data_.corpora(), batches_, step_, first + row, batch.inputs, batch.targets, batch.document_begins);
-    visit(batch, scale);
+    visit(batch, scale, row + rows == sequences);
   }
 }
 
@@ -92,7 +92,7 @@ void Trainer::for_each_micro_batch(F&& visit) {
 // together, so they stop looking together.
 std::string Trainer::find_nonfinite() {
   std::string found;
-  for_each_micro_batch([&](const model::TokenBatch& batch, double scale) {
+  for_each_micro_batch([&](const model::TokenBatch& batch, double scale, bool) {
     std::array<int64_t, 1> done{found.empty() ? 0 : 1};
     groups_.tensor.all_reduce_max(done);
     if (done[0] != 0) return;
@@ -108,7 +108,8 @@ void Trainer::train_step() {
   row.step = step_ + 1;
   row.tokens = row.step * train.batch_tokens;
   row.lr = optim::learning_rate(train, step_ * train.batch_tokens);
-  for_each_micro_batch([&](const model::TokenBatch& batch, double scale) { state_.accumulate(batch, scale); });
+  for_each_micro_batch(
+      [&](const model::TokenBatch& batch, double scale, bool last) { state_.accumulate(batch, scale, last); });
   const TrainState::StepResult result = state_.finish_step(row.step, row.lr);
   row.loss = result.nll / static_cast<double>(train.batch_tokens);
   row.grad_norm = result.gradient_norm;

@@ -47,7 +47,7 @@ class Trainer {
   Due agree();
   StopReason steps();
   void train_step();
-  /// Calls visit(batch, scale) for this rank's micro-batches of the step at hand.
+  /// Calls visit(batch, scale, whether it is the last) for this rank's micro-batches of the step at hand.
   template <class F>
   void for_each_micro_batch(F&& visit);
   std::string find_nonfinite();

@@ -43,6 +43,7 @@ class PreNorm {
   }
 
   const Tensor& out() const { return out_; }
+  const Parameter& weight() const { return *weight_; }
 
   void backward(const Tensor& dout, const Tensor& dstream, bool accumulate, const Exec& exec) {
     kernels::rms_norm_backward({.dx = dstream,
@@ -114,8 +115,10 @@ struct Model::State {
         .device = context.device(), .arena = &arena, .context = &context, .two_queues = side_by_side, .float8 = float8};
   }
   Tensor forward(const TokenBatch& batch);
-  void backward(const TokenBatch& batch, const Tensor& dfinal);
-  void accumulate(const TokenBatch& batch, double scale);
+  void backward(const TokenBatch& batch, const Tensor& dfinal, const GradientsDone& done);
+  void accumulate(const TokenBatch& batch, double scale, const GradientsDone& done);
+  /// The gradients of `first` and of all before `end` (null: the last) are complete but for what other ranks add.
+  void completed(const Parameter* first, const Parameter* end, const GradientsDone& done);
   TokenBatch brought(const TokenBatch& batch);
   /// Completes what every rank of a split model computed its part of.
   void add_up(const Tensor& values) {
@@ -137,6 +140,7 @@ struct Model::State {
   spec::Recompute recompute = spec::Recompute::none;
   bool side_by_side = false;
   bool float8 = false;
+  bool complete = false;         // nothing is left for complete_gradients
   FiniteCheck* check = nullptr;  // set while somebody looks for a value that is not finite
 };
 
@@ -177,9 +181,11 @@ Tensor Model::State::forward(const TokenBatch& batch) {
 }
 
 // One buffer carries the gradient of the residual stream from the last layer to the embedding.
-void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal) {
+void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal, const GradientsDone& done) {
   const Tensor dstream = arena.matrix(dfinal.dtype(), dfinal.extent(0), dfinal.extent(1));
   final_norm.backward(dfinal, dstream, false, exec());
+  const Parameter* behind = &parameters.at("final_norm.weight");
+  if (done) completed(behind, nullptr, done);
   const Tensor& dinput = dfinal;  // free from here on
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
     if (layer->ffn) {
@@ -190,8 +196,19 @@ void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal) {
     layer->mixer->backward(layer->mixer_norm.out(), dstream, dinput, exec());
     add_up(dinput);
     layer->mixer_norm.backward(dinput, dstream, true, exec());
+    const Parameter* first = &layer->mixer_norm.weight();
+    if (done) completed(first, behind, done);
+    behind = first;
   }
   vocabulary.embed_backward(flat(batch.inputs), dstream, exec());
+  if (done) completed(embedding, behind, done);
+  complete = static_cast<bool>(done);
+}
+
+void Model::State::completed(const Parameter* first, const Parameter* end, const GradientsDone& done) {
+  const Parameter* last = parameters.all().data() + parameters.all().size();
+  if (ranks != nullptr) sum_shared_gradients({first, end != nullptr ? end : last}, *ranks, exec());
+  done(first->offset, end != nullptr ? end->offset : parameters.gradients().numel());
 }
 
 // Where the model computes: itself on the CPU, a copy on a GPU.
@@ -200,13 +217,13 @@ TokenBatch Model::State::brought(const TokenBatch& batch) {
   return batch_like(batches, batch, context).upload(batch, config.vocabulary);
 }
 
-void Model::State::accumulate(const TokenBatch& batch, double scale) {
+void Model::State::accumulate(const TokenBatch& batch, double scale, const GradientsDone& done) {
   const Arena::Scope step(arena);
   const Tensor final_rows = forward(batch);
   const Tensor dfinal = arena.matrix(final_rows.dtype(), final_rows.extent(0), final_rows.extent(1));
   vocabulary.loss(final_rows, {.targets = flat(batch.targets), .loss = loss, .nll = {}, .dx = dfinal, .scale = scale},
                   exec());
-  backward(batch, dfinal);
+  backward(batch, dfinal, done);
 }
 
 Model::Model(const spec::ModelConfig& config, DType compute, spec::RopeExtension extension, DeviceContext& context,
@@ -223,17 +240,18 @@ void Model::run_branches_side_by_side(bool yes) { state_->side_by_side = yes; }
 void Model::multiply_in_float8(bool yes) { state_->float8 = yes; }
 size_t Model::activation_bytes() const { return state_->arena.reserved_bytes(); }
 
-void Model::accumulate(const TokenBatch& batch, double scale) {
+void Model::accumulate(const TokenBatch& batch, double scale, const GradientsDone& done) {
   State& s = *state_;
-  if (s.context.device() == Device::cpu) return s.accumulate(batch, scale);
+  if (s.context.device() == Device::cpu) return s.accumulate(batch, scale, done);
   DeviceBatch& there = batch_like(s.batches, batch, s.context);
   there.upload(batch, s.config.vocabulary);
-  there.run(scale, s.arena, [&] { s.accumulate(there.tokens(), scale); });
+  there.run(scale, s.arena, [&] { s.accumulate(there.tokens(), scale, {}); });
 }
 
 void Model::complete_gradients() {
   State& s = *state_;
-  if (s.ranks != nullptr) sum_shared_gradients(s.parameters, *s.ranks, s.exec());
+  if (s.ranks != nullptr && !s.complete) sum_shared_gradients(s.parameters.all(), *s.ranks, s.exec());
+  s.complete = false;
 }
 
 double Model::take_loss() {
@@ -256,7 +274,7 @@ std::string Model::find_nonfinite(const TokenBatch& batch, double scale) {
   const TokenBatch here = s.brought(batch);
   s.parameters.clear_gradients();
   s.check = &check;
-  s.accumulate(here, scale);
+  s.accumulate(here, scale, {});
   s.check = nullptr;
   if (!std::isfinite(take_loss()) && check.found().empty()) return "the logits";
   for (auto p = s.parameters.all().rbegin(); p != s.parameters.all().rend(); ++p)

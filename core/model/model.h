@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,9 @@ struct TokenBatch {
   Tensor targets;            // i32 [sequences, length]
   Tensor document_begins{};  // i32 [sequences, length]: no layer looks across them (kernels/documents.h); empty: none
 };
+
+/// Elements begin … end - 1 of the flat gradients will not change any more.
+using GradientsDone = std::function<void(int64_t begin, int64_t end)>;
 
 /// Decoder-only language model: embedding, stack of (RMSNorm, mixer, residual, RMSNorm, SwiGLU, residual), final
 /// RMSNorm, head tied to the embedding. Activations have `compute` dtype: f32 or bf16 to train, f64 for gradient
@@ -52,7 +56,9 @@ class Model {
 
   /// Forward and backward: adds scale × d(Σ nll)/dw to the gradients, and Σ nll over the counted targets to the loss.
   /// Never holds all logits at once. Allocates only while the arena still grows.
-  void accumulate(const TokenBatch& batch, double scale);
+  /// `done`, for a step's last micro-batch on the CPU, is told what of the flat gradients is complete as soon as it is:
+  /// from the last layer's to the embedding's. complete_gradients then has nothing left to do.
+  void accumulate(const TokenBatch& batch, double scale, const GradientsDone& done = {});
   /// Once behind a step's micro-batches: makes the gradients complete where several ranks hold copies of an entry. On a
   /// GPU it only enqueues.
   void complete_gradients();

@@ -39,8 +39,8 @@ static void sum_range(const Parameter& parameter, spec::Interval range, TensorGr
   });
 }
 
-void sum_shared_gradients(const ParameterTable& parameters, TensorGroup& ranks, const Exec& exec) {
-  for (const Parameter& parameter : parameters.all())
+void sum_shared_gradients(std::span<const Parameter> parameters, TensorGroup& ranks, const Exec& exec) {
+  for (const Parameter& parameter : parameters)
     if (parameter.spec.part)
       for (const spec::Interval range : parameter.spec.part->summed) sum_range(parameter, range, ranks, exec);
 }

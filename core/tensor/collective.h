@@ -22,6 +22,8 @@ class Collective {
   virtual void all_reduce_max(std::span<double> values) = 0;
   /// `values` holds size() equal shards; on return shard rank() holds the sum over ranks, the others are undefined.
   virtual void reduce_scatter_sum(std::span<float> values) = 0;
+  /// The same for unequal shards: that of rank r ends before values[ends[r]], and the next one begins there.
+  virtual void reduce_scatter_sum(std::span<float> values, std::span<const size_t> ends) = 0;
   /// `values` holds size() equal shards; on entry shard rank() is ours, on return all are filled.
   virtual void all_gather(std::span<float> values) = 0;
 };
@@ -39,6 +41,7 @@ class SelfCollective final : public Collective {
   void all_reduce_max(std::span<float>) override {}
   void all_reduce_max(std::span<double>) override {}
   void reduce_scatter_sum(std::span<float>) override {}
+  void reduce_scatter_sum(std::span<float>, std::span<const size_t>) override {}
   void all_gather(std::span<float>) override {}
 };
 

@@ -28,6 +28,7 @@ class OneOfTwo final : public Collective {
   void all_reduce_max(std::span<float>) override {}
   void all_reduce_max(std::span<double>) override {}
   void reduce_scatter_sum(std::span<float>) override {}
+  void reduce_scatter_sum(std::span<float>, std::span<const size_t>) override {}
   void all_gather(std::span<float>) override {}
 
   const std::string& said_before() const { return said_before_; }  // the ranks learned how they end

@@ -33,7 +33,7 @@ static TrainState::StepResult step(TrainState& state, int64_t index) {
   const OwnedTensor inputs(DType::i32, {2, 8}), targets(DType::i32, {2, 8});
   for (int64_t i = 0; i < 16; ++i)
     inputs.tensor().as<int32_t>()[i] = static_cast<int32_t>(i), targets.tensor().as<int32_t>()[i] = 3;
-  state.accumulate({inputs, targets}, 1.0 / 16);
+  state.accumulate({inputs, targets}, 1.0 / 16, true);
   return state.finish_step(index, 1e-2);
 }
 

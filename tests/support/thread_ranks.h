@@ -44,6 +44,7 @@ class ThreadRanks {
     void all_reduce_max(std::span<float> values) override { max(values); }
     void all_reduce_max(std::span<double> values) override { max(values); }
     void reduce_scatter_sum(std::span<float> values) override { sum(values); }
+    void reduce_scatter_sum(std::span<float> values, std::span<const size_t>) override { sum(values); }
     void all_gather(std::span<float> values) override {
       const size_t shard = values.size() / all_.held_up_.size();
       size_t at = 0;
