@@ -14,7 +14,7 @@ namespace hyscale::parallel {
 namespace {
 
 constexpr double kTurnSeconds = 2;
-constexpr double kLookSeconds = 0.5;
+constexpr double kPauseSeconds = 0.5;
 
 Error reason(int rank, double limit, const char* operation, const char* group) {
   const std::string waited = fmt::format("has waited {:.0f} s", limit);
@@ -50,7 +50,7 @@ void Watchdog::on_end(std::function<void(const std::string&)> last_deed) {
 
 void Watchdog::watch() {
   const Clock& clock = Clock::system();
-  const auto pause = std::chrono::duration<double>(std::min(kLookSeconds, limit_ / 4));
+  const auto pause = std::chrono::duration<double>(std::min(kPauseSeconds, limit_ / 4));
   uint64_t seen = 0;
   double since = clock.steady_seconds();
   std::unique_lock lock(mutex_);
