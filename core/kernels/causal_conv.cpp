@@ -45,8 +45,7 @@ struct Tail {
 
 template <class T, int W>
 void forward_lanes(const View<const T, 2>& u, const View<T, 2>& out, int64_t begin, int64_t length, int64_t channel,
-                   int64_t lanes, const Taps<T>& taps) {
-  Tail<T, W> tail;
+                   int64_t lanes, const Taps<T>& taps, Tail<T, W> tail) {
   for (int64_t t = begin; t < begin + length; ++t) {
     tail.push(load_some(&u(t, channel), lanes));
     const Vec<T> pre = tail.pre(taps);
@@ -87,6 +86,7 @@ void check(const CausalConvArgs& args, std::initializer_list<const Tensor*> like
   if (width < 1 || width > kMostTaps)
     throw ShapeError("causal_conv: width " + std::to_string(width) + " is not in 1 … 8");
   expect_shape("causal_conv bias", args.bias, {channels});
+  if (!args.history.empty()) expect_shape("causal_conv history", args.history, {args.sequences, width - 1, channels});
   for (const Tensor* one : like_u) {
     expect_shape("causal_conv tensor", *one, args.u.shape());
     if (one->stride(1) != 1) throw ShapeError("causal_conv: entries of a row must be contiguous");
@@ -104,6 +104,15 @@ void for_each_block(int64_t sequences, int64_t channels, F&& task) {
 }
 
 template <class T, int W>
+Tail<T, W> tail_before(const Tensor& history, int64_t sequence, int64_t channel, int64_t lanes) {
+  Tail<T, W> tail;
+  if (history.empty()) return tail;
+  const auto rows = history.view<const T, 3>();
+  for (int k = 0; k + 1 < W; ++k) tail.push(load_some(&rows(sequence, k, channel), lanes));
+  return tail;
+}
+
+template <class T, int W>
 void forward(const CausalConvArgs& args, const View<T, 2>& out) {
   const auto u = args.u.view<const T, 2>(), weight = args.weight.view<const T, 2>();
   const T* const bias = args.bias.as<const T>();
@@ -113,7 +122,8 @@ void forward(const CausalConvArgs& args, const View<T, 2>& out) {
       const int64_t lanes = std::min(kLanes<T>, first + count - c);
       const Taps<T> taps(weight, bias, c, lanes);
       DocumentBegins(args.document_begins, sequence).for_each(length, [&](int64_t begin, int64_t tokens) {
-        forward_lanes<T, W>(u, out, sequence * length + begin, tokens, c, lanes, taps);
+        forward_lanes<T, W>(u, out, sequence * length + begin, tokens, c, lanes, taps,
+                            begin == 0 ? tail_before<T, W>(args.history, sequence, c, lanes) : Tail<T, W>());
       });
     }
   });
@@ -155,6 +165,23 @@ void causal_conv_silu(const CausalConvArgs& args, const Tensor& out, const Exec&
   with_real(out.dtype(), [&](auto real) {
     using T = decltype(real);
     with_constant<kMostTaps>(args.weight.extent(1), [&](auto width) { forward<T, width>(args, out.view<T, 2>()); });
+  });
+}
+
+void remember_inputs(const CausalConvArgs& args) {
+  if (args.history.empty()) return;
+  check(args, {&args.u});
+  const int64_t kept = args.history.extent(1), channels = args.u.extent(1), length = args.u.extent(0) / args.sequences;
+  with_real(args.u.dtype(), [&](auto real) {
+    using T = decltype(real);
+    const auto u = args.u.view<const T, 2>();
+    const auto history = args.history.view<T, 3>();
+    for (int64_t s = 0; s < args.sequences; ++s)
+      for (int64_t k = 0; k < kept; ++k) {  // row k of the new is row k + length of history and u together
+        const int64_t from = k + length;
+        const T* const row = from < kept ? &history(s, from, 0) : &u(s * length + from - kept, 0);
+        std::copy_n(row, channels, &history(s, k, 0));
+      }
   });
 }
 

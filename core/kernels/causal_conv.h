@@ -15,11 +15,16 @@ struct CausalConvArgs {
   Tensor weight;             // [channels, width]   oldest tap first; width 1 … 8
   Tensor bias;               // [channels]
   Tensor document_begins{};  // see documents.h
+  /// [sequences, width - 1, channels], dense, on the CPU and in forward: what stood before each sequence, instead of 0.
+  Tensor history{};
 };
 
 /// out [tokens, channels] written; overlaps no input. Throws ShapeError, also for a width above 8, and ConfigError for
 /// a GPU when the build has no CUDA.
 void causal_conv_silu(const CausalConvArgs& args, const Tensor& out, const Exec& exec);
+
+/// Moves args.history behind args.u: its last width - 1 rows together. On the CPU.
+void remember_inputs(const CausalConvArgs& args);
 
 /// From dout [tokens, channels]: du [tokens, channels] written, dweight and dbias accumulated. Recomputes pre; scratch
 /// comes from exec.arena. Sums over tokens have a fixed order, whatever the number of threads.

@@ -16,9 +16,10 @@ struct RopeArgs {
   Tensor sin;          // [>= length, pairs]
   int64_t length = 0;  // of each sequence; >= 1
   bool inverse = false;
+  Tensor begins{};  // i32 [sequences]: position of each sequence's first row; empty: 0. CPU
 };
-/// Throws ShapeError when shapes disagree or the tables are shorter than `length`, ConfigError for a GPU when the build
-/// has no CUDA.
+/// Throws ShapeError when shapes disagree or the tables are shorter than what they are asked for, ConfigError for a GPU
+/// when the build has no CUDA.
 void rope(const RopeArgs& args, const Exec& exec);
 
 /// Fills cos and sin [positions, pairs], times `amplitude`; angles in double, rounded at the end. Throws ShapeError

@@ -14,6 +14,8 @@ class ProjectedBranch final : public Mixer {
     projection_.forward(value_, out, false, exec);
   }
 
+  bool goes_on() const override { return true; }
+
   void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) override {
     const Arena::Scope scratch(*exec.arena);
     const Tensor dvalue = exec.arena->matrix(value_.dtype(), value_.extent(0), value_.extent(1));

@@ -16,6 +16,7 @@ namespace hyscale::model {
 struct SharedValue {
   int64_t kv_heads = 0;
   Tensor rows;      // [tokens, kv_heads · v_head_dim], as projected; the giver's forward sets it
+  Tensor cached;    // those of shape.past, as kernels/cached_attention.h has them; likewise
   Tensor gradient;  // alike; the hybrid layer allocates it, the taker's backward writes it, the giver's reads it
 };
 
@@ -27,7 +28,7 @@ class Branch {
   virtual ~Branch() = default;
   virtual int64_t value_width() const = 0;
   /// x [tokens, d_model] (already normalised) → value [tokens, value_width], kept in exec.arena: the caller reads it
-  /// until the end of backward and must not change it.
+  /// until the end of backward and must not change it. Heeds shape.past.
   virtual Tensor forward(const Tensor& x, BatchShape shape, const Exec& exec) = 0;
   /// dvalue [tokens, value_width] → dx [tokens, d_model] written, or added to when `accumulate`; parameter gradients
   /// accumulated. Scratch goes back to the arena before it returns.

@@ -5,6 +5,7 @@
 
 #include "core/mixers/attention/rope_spec.h"
 #include "core/mixers/parameters.h"
+#include "core/mixers/past.h"
 #include "core/spec/mixer_spec.h"
 #include "core/tensor/exec.h"
 #include "core/tensor/tensor_group.h"
@@ -16,7 +17,11 @@ struct BatchShape {
   int64_t sequences = 0;
   int64_t length = 0;
   Tensor document_begins{};  // i32 [sequences, length] (kernels/documents.h); empty: every sequence is one document
+  Past* past = nullptr;      // what went before, and takes what is kept of these tokens; null: nothing did
+  int64_t past_first = 0;    // its sequence that is the first here
   int64_t tokens() const { return sequences * length; }
+  /// The sequences at hand of something that Past keeps.
+  Tensor of_past(const Tensor& kept) const { return kept.slice(0, past_first, sequences); }
 };
 
 /// A sequence mixer at work, or one rank's part of it (MixerSpec::part), whose outputs are added up over the ranks:
@@ -28,6 +33,8 @@ class Mixer {
   virtual ~Mixer() = default;
   /// x [tokens, d_model] (already normalised) → out [tokens, d_model], overwritten.
   virtual void forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) = 0;
+  /// Whether forward heeds shape.past; no backward follows then.
+  virtual bool goes_on() const { return false; }
   /// dout [tokens, d_model] → dx [tokens, d_model], overwritten; parameter gradients accumulated. `x` is the tensor
   /// that forward saw, still intact. Scratch goes back to the arena before it returns.
   virtual void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) = 0;

@@ -1,7 +1,9 @@
 #include "core/model/model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
+#include <fmt/format.h>
 #include <optional>
 #include <vector>
 
@@ -114,6 +116,7 @@ struct Model::State {
     return {
         .device = context.device(), .arena = &arena, .context = &context, .two_queues = side_by_side, .float8 = float8};
   }
+  Tensor forward(const Tensor& inputs, const BatchShape& shape);
   Tensor forward(const TokenBatch& batch);
   void backward(const TokenBatch& batch, const Tensor& dfinal, const GradientsDone& done);
   void accumulate(const TokenBatch& batch, double scale, const GradientsDone& done);
@@ -155,13 +158,12 @@ static BatchShape shape_of(const TokenBatch& batch) {
 static Tensor flat(const Tensor& tensor) { return tensor.reshape({tensor.numel()}); }
 
 // The normalised rows that the head reads, [tokens, d_model].
-Tensor Model::State::forward(const TokenBatch& batch) {
-  const BatchShape shape = shape_of(batch);
+Tensor Model::State::forward(const Tensor& inputs, const BatchShape& shape) {
   const auto rows = [&] { return arena.matrix(compute, shape.tokens(), config.d_model); };
   Tensor stream = rows();
   const Tensor out = rows();  // of every layer in turn: the norm behind it adds it to the stream
   Tensor delta;               // what that norm adds; nothing yet
-  vocabulary.embed(flat(batch.inputs), stream, exec());
+  vocabulary.embed(flat(inputs), stream, exec());
   for (size_t i = 0; i < layers.size(); ++i) {
     Layer& layer = layers[i];
     const Tensor& mixer_in = layer.mixer_norm.forward(stream, delta, exec());
@@ -179,6 +181,8 @@ Tensor Model::State::forward(const TokenBatch& batch) {
   if (check != nullptr) check->look("final_norm's output", final_rows);
   return final_rows;
 }
+
+Tensor Model::State::forward(const TokenBatch& batch) { return forward(batch.inputs, shape_of(batch)); }
 
 // One buffer carries the gradient of the residual stream from the last layer to the embedding.
 void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal, const GradientsDone& done) {
@@ -300,6 +304,35 @@ void Model::logits(const TokenBatch& batch, const Tensor& out) {
   const TokenBatch here = s.brought(batch);
   const Tensor final_rows = s.forward(here);
   kernels::gemm({.out = out, .a = final_rows, .b = s.embedding->weight, .transpose_b = true}, s.exec());
+}
+
+// Throws for what no caller should come to: a mixer without it, a full cache.
+static void check_past(const std::vector<Layer>& layers, const Past& past, int64_t first, const Tensor& tokens) {
+  const auto goes_on = [](const Layer& layer) { return layer.mixer->goes_on(); };
+  if (!std::all_of(layers.begin(), layers.end(), goes_on))
+    throw ConfigError(Problem{.what = "a mixer of this model cannot go on behind tokens that it saw before",
+                              .remedy = "its forward must heed BatchShape::past, its goes_on() say so"});
+  if (tokens.rank() != 2 || tokens.empty() || first < 0 || first + tokens.extent(0) > past.sequences())
+    throw ShapeError("tokens to go on with are " + tokens.describe());
+  for (int64_t s = first; s < first + tokens.extent(0); ++s)
+    if (past.length(s) + tokens.extent(1) > past.capacity())
+      throw ConfigError({.what = fmt::format("sequence {} has {} tokens, {} more do not fit into a cache of {}", s,
+                                             past.length(s), tokens.extent(1), past.capacity()),
+                         .remedy = "make the cache longer, or ask for fewer tokens"});
+}
+
+void Model::go_on(const Tensor& tokens, Past& past, int64_t first, const Tensor& logits) {
+  State& s = *state_;
+  check_past(s.layers, past, first, tokens);
+  const Arena::Scope step(s.arena);
+  const int64_t count = tokens.extent(0), length = tokens.extent(1);
+  const BatchShape shape{
+      .sequences = count, .length = length, .document_begins = {}, .past = &past, .past_first = first};
+  Tensor rows = s.forward(tokens, shape);
+  if (logits.extent(0) == count)
+    rows = rows.slice(0, 0, count * length).reshape({count, length, s.config.d_model}).select(1, length - 1);
+  kernels::gemm({.out = logits, .a = rows, .b = s.embedding->weight, .transpose_b = true}, s.exec());
+  past.commit(first, count, length, s.exec());
 }
 
 }  // namespace hyscale::model

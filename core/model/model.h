@@ -7,6 +7,7 @@
 
 #include "core/mixers/mixer.h"
 #include "core/mixers/parameters.h"
+#include "core/mixers/past.h"
 #include "core/spec/run_config.h"
 #include "core/tensor/device_context.h"
 #include "core/tensor/exec.h"
@@ -78,6 +79,11 @@ class Model {
   /// Forward only: logits [tokens, this rank's rows of the vocabulary] in compute dtype, where the model computes
   /// (tests, small models).
   void logits(const TokenBatch& batch, const Tensor& out);
+
+  /// Sequences [first, first + count) of `past` go on with `tokens`, i32 [count, length]: logits as above, of all of
+  /// them [count · length, vocabulary], or of each one's last [count, vocabulary]. On the CPU, not split. Throws
+  /// ConfigError when the past has no room left or a mixer cannot do it.
+  void go_on(const Tensor& tokens, Past& past, int64_t first, const Tensor& logits);
 
   size_t activation_bytes() const;  // reserved by the arena so far
 

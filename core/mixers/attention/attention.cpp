@@ -1,8 +1,7 @@
-#include "core/kernels/attention.h"
-
 #include <cmath>
 
 #include "core/base/error.h"
+#include "core/kernels/cached_attention.h"
 #include "core/kernels/rope.h"
 #include "core/kernels/scale_rows.h"
 #include "core/mixers/attention/attention_spec.h"
@@ -33,6 +32,7 @@ class AttentionBranch final : public Branch {
   Parts split(const Tensor& qkv, const Tensor& shared) const;
   Tensor heads_of(const Tensor& rows, int64_t begin, int64_t heads, int64_t dim) const;
   kernels::AttentionArgs arguments() const;
+  void attend_to_past(const Exec& exec);
   void turn(const Tensor& qkv, bool inverse, const Exec& exec) const;
   void grow_tables(int64_t length, DType dtype, const Exec& exec);
 
@@ -71,6 +71,31 @@ kernels::AttentionArgs AttentionBranch::arguments() const {
           .document_begins = shape_.document_begins};
 }
 
+// Its keys and values join the others when the whole model has seen them.
+void AttentionBranch::attend_to_past(const Exec& exec) {
+  Past& past = *shape_.past;
+  const kernels::AttentionArgs a = arguments();
+  const int64_t slots = kernels::cache_slots(a.mask, past.capacity());
+  const auto cache = [&](int part, const Tensor& like) {
+    return shape_.of_past(past.kept(this, part, like.dtype(), {spec_.kv_heads, slots, like.extent(3)}));
+  };
+  const Tensor keys = cache(0, a.k), values = spec_.own_value ? cache(1, a.v) : shared_->cached;
+  if (gives_value()) shared_->cached = values;
+  kernels::cached_attention({.out = a.out,
+                             .q = a.q,
+                             .k = a.k,
+                             .v = a.v,
+                             .cached_k = keys,
+                             .cached_v = values,
+                             .lengths = shape_.of_past(past.lengths()),
+                             .scale = a.scale,
+                             .mask = a.mask},
+                            exec);
+  const int64_t sinks = a.mask.window > 0 ? a.mask.sinks : 0;
+  past.append_later(keys, a.k, sinks, shape_.past_first);
+  if (spec_.own_value) past.append_later(values, a.v, sinks, shape_.past_first);
+}
+
 void AttentionBranch::grow_tables(int64_t length, DType dtype, const Exec& exec) {
   if (cos_.tensor().rank() == 2 && cos_.tensor().extent(0) >= length) return;
   const spec::RopeFrequencies frequencies = spec::rope_frequencies(*spec_.rope, spec_.head_dim, rope_extension_);
@@ -85,7 +110,9 @@ void AttentionBranch::grow_tables(int64_t length, DType dtype, const Exec& exec)
 void AttentionBranch::turn(const Tensor& qkv, bool inverse, const Exec& exec) const {
   const int64_t heads = spec_.heads + spec_.kv_heads;
   const Tensor q_and_k = qkv.slice(1, 0, heads * spec_.head_dim).reshape({qkv.extent(0), heads, spec_.head_dim});
-  kernels::rope({.x = q_and_k, .cos = cos_, .sin = sin_, .length = shape_.length, .inverse = inverse}, exec);
+  const Tensor begins = shape_.past != nullptr ? shape_.of_past(shape_.past->lengths()) : Tensor();
+  kernels::rope({.x = q_and_k, .cos = cos_, .sin = sin_, .length = shape_.length, .inverse = inverse, .begins = begins},
+                exec);
 }
 
 Tensor AttentionBranch::forward(const Tensor& x, BatchShape shape, const Exec& exec) {
@@ -96,10 +123,13 @@ Tensor AttentionBranch::forward(const Tensor& x, BatchShape shape, const Exec& e
   qkv_projection_.forward(x, qkv_, false, exec);
   if (gives_value()) shared_->rows = qkv_.slice(1, spec_.q_width() + spec_.k_width(), spec_.v_width());
   if (spec_.rope) {
-    grow_tables(shape.length, x.dtype(), exec);
+    grow_tables(shape.past != nullptr ? shape.past->capacity() : shape.length, x.dtype(), exec);
     turn(qkv_, false, exec);
   }
-  kernels::attention(arguments(), exec);
+  if (shape.past != nullptr)
+    attend_to_past(exec);
+  else
+    kernels::attention(arguments(), exec);
   return value_;
 }
 

@@ -12,6 +12,7 @@ class HybridMixer final : public Mixer {
               const std::string& prefix);
   void forward(const Tensor& x, const Tensor& out, BatchShape shape, const Exec& exec) override;
   void backward(const Tensor& x, const Tensor& dout, const Tensor& dx, const Exec& exec) override;
+  bool goes_on() const override { return true; }
 
  private:
   /// Whether the branches happen side by side.

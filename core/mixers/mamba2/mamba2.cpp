@@ -26,7 +26,8 @@ kernels::CausalConvArgs Mamba2Branch::conv_args() const {
           .u = conv_part(in_),
           .weight = conv_weight_.weight,
           .bias = conv_bias_.weight,
-          .document_begins = document_begins_};
+          .document_begins = document_begins_,
+          .history = history_};
 }
 
 kernels::SsdInputs Mamba2Branch::scan_inputs() const {
@@ -37,7 +38,7 @@ kernels::SsdInputs Mamba2Branch::scan_inputs() const {
           .dt_bias = dt_bias_.weight,
           .a_log = a_log_.weight,
           .d = d_.weight,
-          .initial_state = {},
+          .initial_state = state_,
           .document_begins = document_begins_};
 }
 
@@ -83,6 +84,14 @@ void Mamba2Branch::norm_backward(const Tensor& dvalue, const Tensor& dy, const T
   kernels::gated_rms_norm_backward(gate_args(), {}, dy, dy, dz, {}, exec);
 }
 
+// States are f32 whatever the layers compute in.
+void Mamba2Branch::take_past(const BatchShape& shape, DType dtype) {
+  history_ = state_ = {};
+  if (shape.past == nullptr) return;
+  if (spec_.conv > 1) history_ = shape.of_past(shape.past->kept(this, 0, dtype, {spec_.conv - 1, spec_.conv_width()}));
+  state_ = shape.of_past(shape.past->kept(this, 1, wide(dtype), {shape_.heads, shape_.d_state, shape_.head_dim}));
+}
+
 Tensor Mamba2Branch::forward(const Tensor& x, BatchShape shape, const Exec& exec) {
   Arena& arena = *exec.arena;
   const int64_t tokens = shape.tokens();
@@ -94,6 +103,7 @@ Tensor Mamba2Branch::forward(const Tensor& x, BatchShape shape, const Exec& exec
             .d_state = spec_.d_state,
             .chunk = std::min(spec_.chunk, shape.length)};
   document_begins_ = shape.document_begins;
+  take_past(shape, x.dtype());
   in_ = arena.matrix(x.dtype(), tokens, spec_.in_width() + spare_);
   conv_ = arena.matrix(x.dtype(), tokens, spec_.conv_width());
   y_ = arena.matrix(x.dtype(), tokens, spec_.d_ssm);
@@ -101,7 +111,11 @@ Tensor Mamba2Branch::forward(const Tensor& x, BatchShape shape, const Exec& exec
   const Tensor value = arena.matrix(x.dtype(), tokens, spec_.d_ssm);
   project_in(x, exec);
   kernels::causal_conv_silu(conv_args(), conv_, exec);
-  saved_ = kernels::ssd_forward(shape_, scan_inputs(), y_, {}, exec);
+  if (!history_.empty()) kernels::remember_inputs(conv_args());
+  if (!state_.empty() && shape.length == 1)
+    kernels::ssd_recurrence(shape_, scan_inputs(), y_, state_);
+  else
+    saved_ = kernels::ssd_forward(shape_, scan_inputs(), y_, state_, exec);
   norm(value, exec);
   return value;
 }

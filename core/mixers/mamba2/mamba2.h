@@ -41,6 +41,7 @@ class Mamba2Branch final : public Branch {
   void project_in_backward(const Tensor& x, const Tensor& din, const Tensor& dx, bool accumulate, const Exec& exec);
   kernels::CausalConvArgs conv_args() const;
   kernels::SsdInputs scan_inputs() const;
+  void take_past(const BatchShape& shape, DType dtype);
   kernels::GatedRmsNormArgs norm_args() const;
   /// The norm's row is shared out over the ranks and one of its groups lies on several.
   bool norm_is_split() const { return spec_.split_norm; }
@@ -61,10 +62,11 @@ class Mamba2Branch final : public Branch {
   // of the micro-batch at work
   kernels::SsdShape shape_;
   Tensor document_begins_;
-  Tensor in_;    // [tokens, z | x | B | C | dt | spare]
-  Tensor conv_;  // [tokens, x | B | C]
-  Tensor y_;     // [tokens, d_ssm]
-  Tensor rstd_;  // [tokens, norm_groups]
+  Tensor history_, state_;  // of what went before; empty: nothing did
+  Tensor in_;               // [tokens, z | x | B | C | dt | spare]
+  Tensor conv_;             // [tokens, x | B | C]
+  Tensor y_;                // [tokens, d_ssm]
+  Tensor rstd_;             // [tokens, norm_groups]
   kernels::SsdSaved saved_;
 };
 
