@@ -4,27 +4,16 @@
 
 #include "parallel/commands.h"
 #include "parallel/evaluate.h"
+#include "parallel/trained_run_options.h"
 
 namespace hyscale::parallel {
 
 void add_eval_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("eval", "Validation loss of a trained model, at any context length");
   const auto options = std::make_shared<EvalOptions>();
-  command->add_option("run", options->run, "A run directory")->required()->type_name("DIR");
+  add_trained_run_options(*command, options->trained);
   command->add_option("--context", options->context, "Tokens of a window, also more than trained (default: as trained)")
       ->check(CLI::PositiveNumber);
-  command
-      ->add_option("--rope-extension", options->rope_extension,
-                   "Stretch rotary positions: none, linear:F, ntk:F or yarn:F")
-      ->type_name("KIND:F")
-      ->capture_default_str();
-  command->add_option("--checkpoint", options->checkpoint, "Step of the checkpoint (default: the last)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("STEP");
-  command->add_option("--device", options->device, "auto, cpu or cuda; the CPU computes in fp32")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
-  command->add_option("--store", options->store, "Where corpora are (else HYSCALE_STORE, else ./hyscale-store)");
   command->add_option("--micro-batch", options->micro_batch, "Windows of one forward pass on one rank")
       ->check(CLI::PositiveNumber);
   command->add_option("--tp", options->tp, "Under mpirun: ranks that hold one model together, a part each")

@@ -20,6 +20,7 @@ void add_bench_command(CLI::App& app);
 void add_bench_kernels(CLI::App& bench_command);  // below bench
 void add_bench_comm(CLI::App& bench_command);     // likewise
 void add_tokenize_command(CLI::App& app);
+void add_generate_command(CLI::App& app);
 void add_export_command(CLI::App& app);
 void add_import_command(CLI::App& app);
 

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <memory>
 
 #include <nlohmann/json.hpp>
@@ -13,12 +11,11 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/spec/memory.h"
-#include "parallel/device.h"
 #include "parallel/mpi_collective.h"
-#include "parallel/run_identity.h"
 #include "parallel/threads.h"
 #include "parallel/together.h"
 #include "parallel/train_state.h"
+#include "parallel/trained_run.h"
 #include "parallel/validation.h"
 
 namespace hyscale::parallel {
@@ -26,91 +23,42 @@ namespace {
 
 /// Everything that an evaluation reads before it computes.
 struct Evaluation {
-  storage::RunDirectory run;
-  WorkDevice device;
-  RunIdentity identity;
-  std::optional<data::Mixture> data;
-  spec::RopeExtension extension;
+  TrainedRun trained;
   ValidationPlan plan;
   Mesh mesh;
-  std::unique_ptr<storage::CheckpointReader> checkpoint;  // rank 0 only
 
   int64_t targets() const {  // every token but a corpus's first
     int64_t count = 0;
-    for (const data::Corpus& corpus : data->corpora()) count += corpus.size(true) - 1;
+    for (const data::Corpus& corpus : trained.data->corpora()) count += corpus.size(true) - 1;
     return count;
   }
   int64_t windows() const {
     int64_t count = 0;
-    for (const data::Corpus& corpus : data->corpora()) count += data::validation_windows(corpus, plan.context);
+    for (const data::Corpus& corpus : trained.data->corpora()) count += data::validation_windows(corpus, plan.context);
     return count;
   }
 };
 
-std::unique_ptr<storage::CheckpointReader> open_checkpoint(const EvalOptions& options, const Evaluation& e) {
-  const std::vector<int64_t> steps = storage::list_checkpoints(e.run);
-  if (steps.empty())
-    throw ConfigError({.what = e.run.path + " has no checkpoint", .remedy = "train it first, or name another run"});
-  const int64_t step = options.checkpoint.value_or(steps.back());
-  if (std::find(steps.begin(), steps.end(), step) == steps.end())
-    throw ConfigError({.what = fmt::format("{} has no checkpoint of step {}", e.run.path, step),
-                       .remedy = fmt::format("there is one of step {}", fmt::join(steps, ", "))});
-  const std::string path = storage::checkpoint_path(e.run, step);
-  auto reader = std::make_unique<storage::CheckpointReader>(path);
-  const std::string& run_id = reader->info().run_id;
-  if (run_id != e.identity.run_id && run_id != storage::kImportedRunId)
-    throw ConfigError(
-        {.what = fmt::format("{} belongs to another run than {} with this corpus", path, e.run.run_yaml()),
-         .remedy = "give the store that the run was trained from with --store"});
-  return reader;
-}
-
-void check_extension(const spec::RopeExtension& extension, const spec::ModelConfig& model) {
-  const auto turns = [](const spec::BlockConfig& block) { return block.mixer->has_rope(); };
-  if (extension.kind == spec::RopeExtension::Kind::none || std::any_of(model.stack.begin(), model.stack.end(), turns))
-    return;
-  throw ConfigError({.what = fmt::format("--rope-extension {}: no layer of this model has rotary positions",
-                                         spec::to_string(extension)),
-                     .remedy = "leave it out"});
-}
-
-/// The CPU computes in fp32 also what was trained in less.
-WorkDevice device_for(const EvalOptions& options, spec::Precision trained, int ranks) {
-  const bool cpu = options.device == "cpu" || (options.device == "auto" && cuda_devices() == 0);
-  return open_device(options.device, cpu ? spec::Precision::fp32 : trained, true, ranks);
-}
-
 void prepare(const EvalOptions& options, World& world, Evaluation& e) {
-  e.run = {options.run};
-  if (!std::filesystem::exists(e.run.run_yaml()))
-    throw ConfigError({.what = options.run + " is no run directory: it has no run.yaml",
-                       .remedy = "name the --out of hybrid-worker train"});
-  spec::RunConfig config = spec::load_run_config(e.run.run_yaml());
-  e.device = device_for(options, config.train.precision, world.ranks().size());
-  e.extension = spec::parse_rope_extension(options.rope_extension);
-  check_extension(e.extension, config.model);
+  e.trained = open_trained_run(options.trained, world.ranks().size(), world.ranks().rank() == 0);
+  const spec::RunConfig& config = e.trained.identity.config;
   e.mesh = make_mesh(world.ranks().size(), options.tp, config.model);
   check_on_one_host(e.mesh, world.first_on_host());
-  e.data.emplace(config.data, spec::store_directory(options.store));
-  if (auto problem = spec::vocabulary_problem(config.model.vocabulary, e.data->manifest()))
-    throw ConfigError(std::move(*problem));
-  e.identity = identify(std::move(config), e.data->manifest().identity);
-  e.plan.context = options.context > 0 ? options.context : e.identity.config.model.context;
-  e.plan.documents_apart = !e.identity.config.data.cross_document;
+  e.plan.context = options.context > 0 ? options.context : config.model.context;
+  e.plan.documents_apart = !config.data.cross_document;
   e.plan.micro_batch = options.micro_batch > 0 ? options.micro_batch : spec::usual_micro_batch(e.plan.context);
-  if (world.ranks().rank() == 0) e.checkpoint = open_checkpoint(options, e);
   set_threads(options.threads, world.local_ranks(), {});
 }
 
 nlohmann::json number(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(); }
 
 std::string to_json(const Evaluation& e, const storage::EvalRow& row) {
-  nlohmann::ordered_json json{{"run_id", e.identity.run_id},
+  nlohmann::ordered_json json{{"run_id", e.trained.identity.run_id},
                               {"step", row.step},
                               {"trained_tokens", row.tokens},
                               {"context", e.plan.context},
-                              {"trained_context", e.identity.config.model.context},
-                              {"rope_extension", spec::to_string(e.extension)},
+                              {"trained_context", e.trained.identity.config.model.context},
+                              {"rope_extension", spec::to_string(e.trained.extension)},
                               {"tokens", e.targets()},
                               {"loss", number(row.loss)},
                               {"standard_error", number(row.standard_error)},
@@ -133,19 +81,20 @@ std::string line(const std::string& name, const storage::CorpusLoss& loss) {
 
 std::string to_text(const Evaluation& e, const storage::EvalRow& row) {
   std::string text = fmt::format("run {}, step {}: {} tokens in windows of {} (trained: {}), rope extension {}\n",
-                                 e.identity.run_id.substr(0, 12), row.step, e.targets(), e.plan.context,
-                                 e.identity.config.model.context, spec::to_string(e.extension));
+                                 e.trained.identity.run_id.substr(0, 12), row.step, e.targets(), e.plan.context,
+                                 e.trained.identity.config.model.context, spec::to_string(e.trained.extension));
   text += line("validation loss", {"", row.loss, row.bits_per_byte, row.standard_error});
   for (const storage::CorpusLoss& one : row.corpora) text += line("  " + one.corpus, one);
   return text + fmt::format("{:<16}{:.5f}\n", "perplexity", std::exp(row.loss));
 }
 
 storage::EvalRow compute(Evaluation& e, const Groups& groups) {
+  const TrainedRun& t = e.trained;
   HostTensorGroup tensor(groups.tensor);
-  model::Model model(e.identity.config.model, e.device.compute, e.extension, e.device.context(),
+  model::Model model(t.identity.config.model, t.device.compute, t.extension, t.device.context(),
                      e.mesh.tp > 1 ? &tensor : nullptr);
-  model.multiply_in_float8(e.device.float8);
-  load_weights(e.checkpoint.get(), model.parameters(), groups.world);
+  model.multiply_in_float8(t.device.float8);
+  load_weights(t.checkpoint.get(), model.parameters(), groups.world);
   Collective& ranks = groups.data;
   ProgressLine progress;
   int64_t done = 0;
@@ -155,7 +104,7 @@ storage::EvalRow compute(Evaluation& e, const Groups& groups) {
     if (groups.world.rank() == 0)
       progress.show(fmt::format("evaluating: {} of {} windows", done * ranks.size(), mine * ranks.size()));
   };
-  storage::EvalRow row = validate(model, *e.data, e.plan, ranks, alive);
+  storage::EvalRow row = validate(model, *e.trained.data, e.plan, ranks, alive);
   progress.clear();
   return row;
 }
@@ -171,8 +120,8 @@ void evaluate(const EvalOptions& options) {
   try {
     storage::EvalRow row = compute(e, world.groups(e.mesh));
     if (ranks.rank() != 0) return;
-    row.step = e.checkpoint->info().step;
-    row.tokens = e.checkpoint->info().tokens;
+    row.step = e.trained.checkpoint->info().step;
+    row.tokens = e.trained.checkpoint->info().tokens;
     std::fputs((options.json ? to_json(e, row) : to_text(e, row)).c_str(), stdout);
   } catch (const std::exception& error) {
     end_all_ranks(world, error);

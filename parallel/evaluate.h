@@ -1,22 +1,19 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
+
+#include "parallel/trained_run.h"
 
 namespace hyscale::parallel {
 
 /// What `hybrid-worker eval` is told. Nothing here belongs to the run: its id and its files stay as they are.
 struct EvalOptions {
-  std::string run;                      // run directory
-  std::string store;                    // where corpora are; "": see spec::store_directory
-  std::optional<int64_t> checkpoint;    // step; nullopt: the last one
-  int64_t context = 0;                  // tokens of a window; 0: as trained
-  std::string device = "auto";          // auto | cpu | cuda
-  std::string rope_extension = "none";  // spec::parse_rope_extension
-  int64_t micro_batch = 0;              // windows of one forward pass per rank; 0: about 16K tokens
-  int tp = 1;                           // ranks that hold one model together
-  int threads = 0;                      // 0: allowed cores / ranks on this host
+  TrainedRunOptions trained;
+  int64_t context = 0;      // tokens of a window; 0: as trained
+  int64_t micro_batch = 0;  // windows of one forward pass per rank; 0: about 16K tokens
+  int tp = 1;               // ranks that hold one model together
+  int threads = 0;          // 0: allowed cores / ranks on this host
   bool json = false;
 };
 

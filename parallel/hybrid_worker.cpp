@@ -27,6 +27,7 @@ int run(int argc, char** argv) {
   app.footer("Example: hybrid-worker train run.yaml --out runs/first");
   hyscale::parallel::add_train_command(app);
   hyscale::parallel::add_eval_command(app);
+  hyscale::parallel::add_generate_command(app);
   hyscale::parallel::add_inspect_command(app);
   hyscale::parallel::add_data_command(app);
   hyscale::parallel::add_bench_command(app);

@@ -7,7 +7,7 @@ for program in hybrid-worker study analyze; do
   expect 0 "$program" --version
   says "$program 0." commit
 done
-for command in train eval inspect data tokenize export import; do expect 0 hybrid-worker $command --help; says Example; done
+for command in train eval generate inspect data tokenize export import; do expect 0 hybrid-worker $command --help; says Example; done
 for command in plan submit status watch logs cancel retry collect list diff; do
   expect 0 study $command --help; says Example
 done
