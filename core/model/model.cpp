@@ -188,7 +188,7 @@ Tensor Model::State::forward(const TokenBatch& batch) { return forward(batch.inp
 void Model::State::backward(const TokenBatch& batch, const Tensor& dfinal, const GradientsDone& done) {
   const Tensor dstream = arena.matrix(dfinal.dtype(), dfinal.extent(0), dfinal.extent(1));
   final_norm.backward(dfinal, dstream, false, exec());
-  const Parameter* behind = &parameters.at("final_norm.weight");
+  const Parameter* behind = &final_norm.weight();
   if (done) completed(behind, nullptr, done);
   const Tensor& dinput = dfinal;  // free from here on
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
