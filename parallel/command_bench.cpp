@@ -163,6 +163,7 @@ void add_bench_command(CLI::App& app) {
   command->require_subcommand(1);
   command->footer("Example: hybrid-worker bench train run.yaml --threads 1");
   add_train(*command);
+  add_bench_decode(*command);
   add_bench_kernels(*command);
   add_bench_comm(*command);
 }

@@ -16,6 +16,7 @@ void add_train_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_data_command(CLI::App& app);
+void add_bench_decode(CLI::App& bench_command);  // likewise
 void add_bench_command(CLI::App& app);
 void add_bench_kernels(CLI::App& bench_command);  // below bench
 void add_bench_comm(CLI::App& bench_command);     // likewise

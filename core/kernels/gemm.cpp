@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/cuda/twins.h"
+#include "core/kernels/few_rows_product.h"
 #include "core/kernels/matrix_view.h"
 #include "core/kernels/packed_product.h"
 #include "core/tensor/parallel_for.h"
@@ -13,6 +14,7 @@ namespace hyscale::kernels {
 
 template <class T>
 static void multiply(View<const T, 2> a, View<const T, 2> b, View<T, 2> out, bool accumulate, T alpha) {
+  if (a.extent(1) > 0 && has_few_rows(a, b)) return few_rows_product<T>(a, b, out, accumulate, alpha);
   if (a.extent(1) > 0) return packed_product<T>(a, b, out, accumulate, alpha);
   if (accumulate) return;
   for (int64_t i = 0; i < out.extent(0); ++i) std::fill_n(&out(i, 0), out.extent(1), T(0));

@@ -34,6 +34,14 @@ draw 1 >one; draw 1 >again; draw 2 >two
 cmp -s one again || fail "a seed draws otherwise the second time"
 ! cmp -s one two || fail "two seeds draw alike"
 
+# --- how fast: every figure is there
+expect 0 hybrid-worker bench decode run.yaml --batch 2 --prompt 8 --total 24 --json
+says '"prefill_tokens_per_second"' '"decode_tokens_per_second"' '"p99"' '"cache_bytes"' '"share_of_floor"'
+expect 0 hybrid-worker bench decode run.yaml --batch 2 --prompt 8 --total 24
+says "tokens/s" "floor"
+expect 2 hybrid-worker bench decode run.yaml --prompt 24 --total 24
+says "leaves nothing to write"
+
 # --- bad input
 expect 2 hybrid-worker generate run
 says prompt

@@ -44,6 +44,9 @@ static double difference(DType dtype, Shape s, bool transpose_a, bool transpose_
 TEST(Gemm, MatchesPlainLoopsForEveryLayoutAndOddShape) {
   for (const Shape s : {Shape{1, 1, 1},
                         {7, 5, 3},
+                        {4, 131, 67},
+                        {8, 64, 160},
+                        {9, 64, 160},
                         {1, 33, 17},
                         {33, 1, 17},
                         {33, 17, 1},
