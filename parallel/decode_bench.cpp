@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 #include <random>
 
+#include "core/base/clock.h"
 #include "core/infer/generation.h"
 #include "core/spec/accounting.h"
 
 namespace hyscale::parallel {
 namespace {
-
-double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Bytes/s at which all threads together read memory that no cache holds; the best of a few passes.
 double measure_read_rate() {
@@ -22,7 +20,7 @@ double measure_read_rate() {
   double best = 0;
   volatile float kept = 0;  // so that the sums are computed
   for (int pass = 0; pass < 5; ++pass) {
-    const double begin = seconds();
+    const double begin = Clock::system().steady_seconds();
     float sum = 0;
 #pragma omp parallel reduction(+ : sum)
     {
@@ -35,7 +33,7 @@ double measure_read_rate() {
       sum += std::accumulate(sums.begin(), sums.end(), 0.0F);
     }
     kept = kept + sum;
-    best = std::max(best, static_cast<double>(kFloats) * sizeof(float) / (seconds() - begin));
+    best = std::max(best, static_cast<double>(kFloats) * sizeof(float) / (Clock::system().steady_seconds() - begin));
   }
   return best;
 }
@@ -90,14 +88,14 @@ DecodeBench bench_decode(const spec::ModelConfig& config, const DecodeBenchPlan&
       model,
       {.prompts = random_prompts(plan, config.vocabulary), .tokens = plan.total - plan.prompt, .piece = plan.piece},
       {});
-  double begin = seconds();
+  double begin = Clock::system().steady_seconds();
   generation.read_prompts();
   generation.step();
-  result.prefill_seconds = seconds() - begin;
+  result.prefill_seconds = Clock::system().steady_seconds() - begin;
   while (!generation.done()) {
-    begin = seconds();
+    begin = Clock::system().steady_seconds();
     generation.step();
-    result.token_seconds.push_back(seconds() - begin);
+    result.token_seconds.push_back(Clock::system().steady_seconds() - begin);
     progress(static_cast<int64_t>(result.token_seconds.size()) + 1);
   }
   result.cache_bytes = static_cast<double>(generation.past().bytes());

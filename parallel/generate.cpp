@@ -1,11 +1,11 @@
 #include "parallel/generate.h"
 
-#include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
@@ -40,8 +40,6 @@ class GrowingText {
 struct Timing {
   double read = 0, write = 0;  // seconds
 };
-
-double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 std::vector<std::string> texts_of(const GenerateOptions& options) {
   std::vector<std::string> texts = options.prompts;
@@ -98,24 +96,24 @@ class Writer {
  private:
   void read(infer::Generation& generation) {
     ProgressLine line;
-    const double begin = seconds();
+    const double begin = Clock::system().steady_seconds();
     generation.read_prompts([&](int64_t tokens) {
       line.show(fmt::format("reading: {} of {} tokens", tokens, generation.prompt_tokens()));
     });
     line.clear();
-    timing_.read = seconds() - begin;
+    timing_.read = Clock::system().steady_seconds() - begin;
   }
 
   void write(infer::Generation& generation) {
     const bool streams = texts_.size() == 1 && !options_.json;
     GrowingText shown;
     if (streams) std::fputs(texts_.front().c_str(), stdout);
-    const double begin = seconds();
+    const double begin = Clock::system().steady_seconds();
     while (!generation.done()) {
       generation.step();
       if (streams) shown.show(written(generation, 0), generation.done());
     }
-    timing_.write = seconds() - begin;
+    timing_.write = Clock::system().steady_seconds() - begin;
     if (streams) std::fputs("\n", stdout);
   }
 
