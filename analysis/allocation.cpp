@@ -43,8 +43,9 @@ class Spender {
     return std::isnan(best) ? Interval{} : Interval{edge(low_), edge(high_)};
   }
 
-  Spending spend(const ScalingLaw& law, const std::vector<ScalingLaw>& resampled, double flops,
-                 double confidence) const {
+  Spending spend(const FamilyFit& fit, double flops, double confidence) const {
+    const ScalingLaw& law = fit.law;
+    const std::vector<ScalingLaw>& resampled = fit.resampled;
     Spending at{.n = best_size(law, flops)};
     at.d = cost_.tokens(at.n, flops), at.loss = law.loss(at.n, at.d);
     at.plateau = plateau(law, at.n, flops);
@@ -54,11 +55,15 @@ class Spender {
       n[i] = best_size(resampled[i], flops), d[i] = cost_.tokens(n[i], flops);
       loss[i] = resampled[i].loss(n[i], d[i]), ratio[i] = d[i] / n[i];
     }
-    at.n_interval = percentile_interval(n, confidence), at.d_interval = percentile_interval(d, confidence);
-    at.loss_interval = percentile_interval(loss, confidence);
-    at.n_ci80 = percentile_interval(n, 0.80), at.n_ci95 = percentile_interval(n, 0.95);
-    at.d_ci80 = percentile_interval(d, 0.80), at.d_ci95 = percentile_interval(d, 0.95);
-    at.ratio_ci80 = percentile_interval(ratio, 0.80), at.ratio_ci95 = percentile_interval(ratio, 0.95);
+    const auto interval = [&](double estimate, const std::vector<double>& replicates, double level) {
+      return corrected_interval(estimate, replicates, level, fit.card.freedom);
+    };
+    at.n_interval = interval(at.n, n, confidence), at.d_interval = interval(at.d, d, confidence);
+    at.loss_interval = interval(at.loss, loss, confidence);
+    at.n_ci80 = interval(at.n, n, 0.80), at.n_ci95 = interval(at.n, n, 0.95);
+    at.d_ci80 = interval(at.d, d, 0.80), at.d_ci95 = interval(at.d, d, 0.95);
+    const double best = at.tokens_per_parameter();
+    at.ratio_ci80 = interval(best, ratio, 0.80), at.ratio_ci95 = interval(best, ratio, 0.95);
     return at;
   }
 
@@ -73,9 +78,8 @@ double best_size(const ScalingLaw& law, const CostCurve& cost, const std::vector
   return Spender(cost, points).best_size(law, flops);
 }
 
-std::vector<Allocation> allocate(const ScalingLaw& law, const std::vector<ScalingLaw>& resampled,
-                                 const std::vector<Point>& points, const std::vector<double>& budgets,
-                                 double confidence) {
+std::vector<Allocation> allocate(const FamilyFit& fit, const std::vector<Point>& points,
+                                 const std::vector<double>& budgets, double confidence) {
   std::vector<Point> as_six_n = points;
   for (Point& point : as_six_n) point.c = 6 * point.n * point.d;
   const CostCurve cost(points), six_n(as_six_n);
@@ -84,9 +88,9 @@ std::vector<Allocation> allocate(const ScalingLaw& law, const std::vector<Scalin
   std::vector<Allocation> allocations;
   for (const double budget : budgets) {
     Allocation at;
-    static_cast<Spending&>(at) = Spender(cost, points).spend(law, resampled, budget, confidence);
+    static_cast<Spending&>(at) = Spender(cost, points).spend(fit, budget, confidence);
     at.budget = budget, at.extrapolation = std::log10(budget / most);
-    at.six_n_d = Spender(six_n, points).spend(law, resampled, budget, confidence);
+    at.six_n_d = Spender(six_n, points).spend(fit, budget, confidence);
     allocations.push_back(std::move(at));
   }
   return allocations;

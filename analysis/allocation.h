@@ -11,9 +11,8 @@ namespace hyscale::analysis {
 /// at the edge of the searched range (a thousandth of the smallest to a thousand times the largest N trained).
 double best_size(const ScalingLaw& law, const CostCurve& cost, const std::vector<Point>& points, double flops);
 
-/// One allocation per budget, with intervals from the bootstrap's laws.
-std::vector<Allocation> allocate(const ScalingLaw& law, const std::vector<ScalingLaw>& resampled,
-                                 const std::vector<Point>& points, const std::vector<double>& budgets,
-                                 double confidence);
+/// One allocation per budget, with intervals from the laws of the fit's bootstrap.
+std::vector<Allocation> allocate(const FamilyFit& fit, const std::vector<Point>& points,
+                                 const std::vector<double>& budgets, double confidence);
 
 }  // namespace hyscale::analysis

@@ -27,6 +27,10 @@ struct Interval {
 /// the ends would then be the extremes of a handful.
 Interval percentile_interval(std::vector<double> replicates, double confidence);
 
+/// The same at levels that allow for replicates whose median stands off the estimate (bias-corrected percentiles, Efron
+/// 1981) and for few clusters (Student's quantile with `freedom`, clusters less parameters, in the normal one's place).
+Interval corrected_interval(double estimate, std::vector<double> replicates, double confidence, double freedom);
+
 /// Draws a weight for each cluster as a whole, so that runs which share a trunk stay together: the Bayesian bootstrap
 /// (Rubin 1981), exponential weights of mean 1. Drawing clusters with replacement instead leaves too few sizes in the
 /// resamples of small studies, whose 95 % intervals then cover 98 to 100 %.

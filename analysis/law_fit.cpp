@@ -82,12 +82,12 @@ MultiStart search(const Objective& objective, const std::vector<Points>& familie
   return found;
 }
 
-LawIntervals intervals(const std::vector<ScalingLaw>& laws, double confidence) {
+LawIntervals intervals(const FamilyFit& fit, double confidence) {
   LawIntervals found;
   for (size_t i = 0; i < found.size(); ++i) {
     std::vector<double> values;
-    for (const ScalingLaw& law : laws) values.push_back(law.numbers()[i]);
-    found[i] = percentile_interval(std::move(values), confidence);
+    for (const ScalingLaw& law : fit.resampled) values.push_back(law.numbers()[i]);
+    found[i] = corrected_interval(fit.law.numbers()[i], std::move(values), confidence, fit.card.freedom);
   }
   return found;
 }
@@ -116,11 +116,11 @@ void add_uncertainty(FamilyFit& fit, const Points& points, const FitOptions& opt
     fit.ci80 = normal_intervals(fit, kNormal80);
     fit.ci = fit.ci95 = normal_intervals(fit, kNormal95);
   } else {
-    fit.ci = intervals(fit.resampled, options.bootstrap.confidence);
-    fit.ci80 = intervals(fit.resampled, 0.80);
-    fit.ci95 = intervals(fit.resampled, 0.95);
+    fit.ci = intervals(fit, options.bootstrap.confidence);
+    fit.ci80 = intervals(fit, 0.80);
+    fit.ci95 = intervals(fit, 0.95);
   }
-  fit.allocations = allocate(fit.law, fit.resampled, points, options.budgets, options.bootstrap.confidence);
+  fit.allocations = allocate(fit, points, options.budgets, options.bootstrap.confidence);
 }
 
 // Finishes the families that share `objective`, whose best parameters are found.
@@ -130,6 +130,8 @@ void finish(std::vector<FamilyFit*>& fits, const std::vector<Points>& families, 
   for (const Points& points : families)
     for (const Point& point : points) clusters.push_back(point.family + "\n" + point.cluster);
   FitCard card = card_of(objective, found, clusters.size(), options);
+  card.freedom = static_cast<double>(std::set<std::string>(clusters.begin(), clusters.end()).size()) -
+                 static_cast<double>(objective.size());
   const std::vector<LawCovariance> covariance = covariances(objective, found.best.theta, clusters);
   std::vector<Theta> starts, resampled;
   for (const Minimum& optimum : found.optima) starts.push_back(optimum.theta);

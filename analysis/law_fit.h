@@ -32,6 +32,7 @@ struct FitCard {
   double condition = 0;             // of the Hessian in centred parameters
   double residual_rms = 0;          // of ln loss
   Likelihood likelihood = {};       // of all points of the fit
+  double freedom = 0;               // clusters of all families less free parameters
   int resamples = 0;                // bootstrap fits that went in
   int resamples_left_out = 0;       // whose fit is not finite
   bool by_standard_errors = false;  // too many points to resample: intervals are normal ones
