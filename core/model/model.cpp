@@ -323,6 +323,8 @@ static void check_past(const std::vector<Layer>& layers, const Past& past, int64
 
 void Model::go_on(const Tensor& tokens, Past& past, int64_t first, const Tensor& logits) {
   State& s = *state_;
+  if (s.context.device() == Device::cuda || s.ranks != nullptr)
+    throw ConfigError(Problem{.what = "this version goes on behind tokens on the CPU only, with the whole model"});
   check_past(s.layers, past, first, tokens);
   const Arena::Scope step(s.arena);
   const int64_t count = tokens.extent(0), length = tokens.extent(1);
